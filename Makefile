@@ -1,0 +1,62 @@
+# `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
+# Found before .venv goes on the PATH: the environment is never made from itself.
+PYTHON := $(or $(PYTHON),$(shell which python3))
+VENV := $(CURDIR)/.venv
+export PATH := $(VENV)/bin:$(PATH)
+.DEFAULT_GOAL := help
+.PHONY: help repro test check format tensorboard lock schema preset environment test-environment
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+repro: preset environment ## make .venv and reproduce the pipeline; PRESET=name puts presets/name.yaml in place first
+	@dvc repro
+
+test: test-environment ## run every test
+	@pytest
+
+check: test-environment ## lint and check types
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+format: test-environment ## format the code
+	@ruff check --fix .
+	@ruff format .
+
+tensorboard: environment ## show the training runs in a browser
+	@tensorboard --logdir runs
+
+schema: environment ## write params.schema.json anew from the types
+	@python -c "from fashion_cnn import params; print(params.schema(), end='')" > params.schema.json
+
+lock: test-environment ## resolve the dependencies anew and write both locks
+	@uv pip compile pyproject.toml --group build $(RESOLVE) --output-file requirements.txt
+	@uv pip compile pyproject.toml --group build --group test --constraint requirements.txt $(RESOLVE) --output-file requirements-test.txt
+
+RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
+
+preset:
+ifneq ($(PRESET),)
+	@test -f presets/$(PRESET).yaml || { \
+		echo "error: there is no preset '$(PRESET)'; choose one of:" $(basename $(notdir $(wildcard presets/*.yaml))) >&2; exit 1; }
+	@test ! -e params.yaml || cmp -s presets/$(PRESET).yaml params.yaml || \
+		git ls-tree -r HEAD | grep -q "$$(git hash-object params.yaml)" || { \
+		echo "error: params.yaml has edits that git does not hold: commit them, or drop them with 'git checkout params.yaml'" >&2; exit 1; }
+	@cp presets/$(PRESET).yaml params.yaml
+endif
+
+# The lock that an environment was made from is kept in it: equal locks, nothing to do.
+environment:
+	@cmp -s requirements.txt $(VENV)/requirements.txt || { \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed, not " + sys.version.split()[0] + ": name one, as in make repro PYTHON=python3.12")' && \
+		$(PYTHON) -m venv --clear $(VENV) && \
+		pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt && \
+		pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . && \
+		cp requirements.txt $(VENV)/requirements.txt; }
+
+test-environment: environment
+	@cmp -s requirements-test.txt $(VENV)/requirements-test.txt || { \
+		pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-test.txt && \
+		cp requirements-test.txt $(VENV)/requirements-test.txt; }

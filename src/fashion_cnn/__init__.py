@@ -1,0 +1,1 @@
+"""Convolutional networks on Fashion-MNIST, as a reproducible DVC pipeline."""

@@ -1,0 +1,88 @@
+"""Where and how exactly numbers are computed: device, precision, seeds."""
+
+import hashlib
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from fashion_cnn.errors import InputError
+
+
+@dataclass(frozen=True)
+class Compute:
+    """A device and the type that matrix products and convolutions are computed in."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Compute in `dtype` what torch deems safe to; weights stay float32."""
+        lower = self.dtype != torch.float32
+        return torch.autocast(self.device.type, dtype=self.dtype if lower else None, enabled=lower)
+
+    def describe(self) -> dict[str, str | int]:
+        """Return what the numbers depend on besides code, params and data."""
+        cuda = self.device.type == "cuda"
+        return {
+            "device": torch.cuda.get_device_name(self.device) if cuda else self.device.type,
+            "precision": str(self.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+        }
+
+
+def choose(device: str, precision: str) -> Compute:
+    """Resolve `auto` and prepare torch for the same bytes on every run.
+
+    Args:
+        device: auto, cpu, mps, cuda or cuda:N; auto is CUDA, else MPS, else the CPU.
+        precision: auto, bfloat16 or float32; auto is bfloat16 where it is native.
+
+    Raises:
+        InputError: the device is not on this machine.
+    """
+    chosen = _device(device)
+    # cuBLAS needs a fixed workspace to be deterministic, set before its first call.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=chosen.type != "cpu")
+    if precision == "auto":
+        precision = "bfloat16" if _native_bfloat16(chosen) else "float32"
+    return Compute(chosen, getattr(torch, precision))
+
+
+def derive_seed(*parts: int | str) -> int:
+    """Return a 63-bit seed that is a pure function of `parts`, such as (seed, epoch, step)."""
+    digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+@contextmanager
+def seeded(*parts: int | str) -> Iterator[None]:
+    """Seed torch's CPU generator inside the block and give it back as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(*parts))
+        yield
+
+
+def _device(name: str) -> torch.device:
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next((kind for kind, available in here.items() if available), "cpu")
+    device = torch.device(name)
+    if not here.get(device.type, True) or (device.index or 0) >= max(torch.cuda.device_count(), 1):
+        raise InputError(f"device: expected one of this machine, got {name!r}: try auto or cpu")
+    return device
+
+
+def _native_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        capabilities = torch.cpu.get_capabilities()
+        return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    return False

@@ -1,0 +1,18 @@
+"""Errors that a user can mend, and the one place that turns them into an exit status."""
+
+import sys
+from collections.abc import Callable
+
+
+class InputError(ValueError):
+    """Something given from outside is wrong; the message says what to do about it."""
+
+
+def run(main: Callable[[], object]) -> None:
+    """Call `main`; end with one clear message and status 1 on bad input, 130 on Ctrl-C."""
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,65 @@
+"""VGG-11 for one-channel images, every width divided by `width_divisor`."""
+
+from collections import OrderedDict
+
+from torch import nn
+
+from fashion_cnn.shapes import ShapeError, trace
+
+# Convolutions and their output channels, a row a block; every block ends in a 2/2 max-pool.
+BLOCKS = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
+HIDDEN = 4096
+
+
+class VGG(nn.Sequential):
+    """Images (N, 1, image_size, image_size) -> logits (N, num_classes).
+
+    Source: Simonyan & Zisserman (2015), table 1, configuration A; initial weights of the
+    convolutions and the hidden layers by He et al. (2015), eq. 10.
+    """
+
+    def __init__(
+        self, *, image_size: int = 224, width_divisor: int = 8, num_classes: int = 10
+    ) -> None:
+        """Derive the classifier's input from `image_size`, in pixels a side.
+
+        Raises:
+            ShapeError: the image is too small for five halvings, or `width_divisor` does not
+                divide every width.
+        """
+        if width_divisor < 1 or BLOCKS[0][1] % width_divisor:
+            raise ShapeError(
+                f"width_divisor: expected a divisor of {BLOCKS[0][1]}, got {width_divisor}"
+            )
+        layers: list[nn.Module] = []
+        channels = 1
+        for convolutions, full_width in BLOCKS:
+            width = full_width // width_divisor
+            for _ in range(convolutions):
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+                channels = width
+            layers.append(nn.MaxPool2d(2))
+        features = OrderedDict(features=nn.Sequential(*layers), flatten=nn.Flatten())
+        (num_features,) = trace(nn.Sequential(features), (1, image_size, image_size))[-1].output_shape
+        hidden = HIDDEN // width_divisor
+        classifier = nn.Sequential(
+            nn.Linear(num_features, hidden),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(hidden, num_classes),
+        )
+        super().__init__(features | OrderedDict(classifier=classifier))
+        self.apply(_initialise)
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d | nn.Linear):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+build = VGG

@@ -1,0 +1,116 @@
+"""torchvision's VGG-11, adapted to one-channel images and the classes at hand."""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torchvision.models import VGG11_Weights, vgg11
+
+from fashion_cnn.errors import InputError
+from fashion_cnn.project import root
+
+# Side of the feature maps that the classifier expects.
+POOLED_SIZE = 7
+
+
+class Tile(nn.Module):
+    """Adaptive average pooling (N, C, 1, 1) -> (N, C, 7, 7): the one value, everywhere."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.expand(-1, -1, POOLED_SIZE, POOLED_SIZE)
+
+
+class TiledLinear(nn.Linear):
+    """The linear layer after `Tile`, 49 times cheaper: equal inputs share one summed weight.
+
+    W (x, ..., x) = (sum of W's blocks) x: the same function, parameters and gradients.
+    """
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        area = POOLED_SIZE**2
+        summed = self.weight.view(self.out_features, -1, area).sum(dim=2)
+        return F.linear(inputs.unflatten(1, (-1, area))[:, :, 0], summed, self.bias)
+
+
+def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none") -> nn.Module:
+    """Return a network from images (N, 1, image_size, image_size) to logits (N, num_classes).
+
+    Args:
+        image_size: pixels a side, at least 32.
+        num_classes: outputs of the new last layer.
+        weights: none for torchvision's random initial weights; imagenet for IMAGENET1K_V1, its
+            hash checked; or the path of a safetensors state dict of a VGG-11, from the
+            repository's folder, of one or three input channels.
+
+    Raises:
+        InputError: the weights cannot be had or do not fit.
+
+    Source: Simonyan & Zisserman (2015), table 1, configuration A, as torchvision builds it.
+    """
+    network = vgg11()
+    network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
+    network.classifier[6] = nn.Linear(4096, num_classes)
+    feature_size = image_size // 32
+    if feature_size == POOLED_SIZE:
+        # What the pooling does here; unlike it, deterministic on CUDA in the backward pass.
+        network.avgpool = nn.Identity()
+    elif feature_size == 1:
+        network.avgpool = Tile()
+        tiled, plain = TiledLinear(512 * POOLED_SIZE**2, 4096, device="meta"), network.classifier[0]
+        tiled.weight, tiled.bias = plain.weight, plain.bias
+        network.classifier[0] = tiled
+    for module in network.modules():
+        if isinstance(module, nn.ReLU):
+            # In place, it would overwrite the feature maps that are to be shown.
+            module.inplace = False
+    if weights != "none":
+        _load(network, weights)
+    return network
+
+
+def _load(network: nn.Module, weights: str) -> None:
+    """Put a pretrained state dict into `network`, all but a last layer of other classes."""
+    state = _state_dict(weights)
+    first = state.get("features.0.weight")
+    if first is not None and first.ndim == 4:
+        # A grey image is the same in every colour, so the sum answers as the three would.
+        state["features.0.weight"] = first.sum(dim=1, keepdim=True)
+    last = state.get("classifier.6.weight")
+    if last is not None and last.shape != network.get_parameter("classifier.6.weight").shape:
+        del state["classifier.6.weight"]
+        state.pop("classifier.6.bias", None)
+    try:
+        missing, unexpected = network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise InputError(f"vgg11.weights: {weights}: {' '.join(str(error).split())}") from None
+    absent = [name for name in missing if not name.startswith("classifier.6.")]
+    if absent or unexpected:
+        raise InputError(
+            f"vgg11.weights: expected the state dict of a VGG-11, but {weights} "
+            f"lacks {absent or 'nothing'} and has {unexpected or 'nothing'} besides"
+        )
+
+
+def _state_dict(weights: str) -> dict[str, Tensor]:
+    if weights == "imagenet":
+        try:
+            return dict(VGG11_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True))
+        except (OSError, RuntimeError) as error:
+            raise InputError(
+                f"vgg11.weights: imagenet could not be fetched ({error}): fetch "
+                f"{VGG11_Weights.IMAGENET1K_V1.url} elsewhere and put it into "
+                f"{torch.hub.get_dir()}/checkpoints, or set vgg11.weights to none"
+            ) from None
+    path = root() / Path(weights)
+    if not path.is_file():
+        raise InputError(f"vgg11.weights: expected none, imagenet or a file, got {weights!r}")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise InputError(
+            f"vgg11.weights: {weights} is no safetensors file ({error}): "
+            "convert a .pth with safetensors.torch.save_file"
+        ) from None

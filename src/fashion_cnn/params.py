@@ -1,0 +1,217 @@
+"""Typed, strict parameters: params.yaml as DVC reads it, or every fault in it at once."""
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from fashion_cnn.errors import InputError
+from fashion_cnn.project import root
+
+Count = Annotated[int, Field(ge=1)]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+Precision = Literal["auto", "bfloat16", "float32"]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Section(BaseModel):
+    """A group of parameters: no unknown key, no conversion between types, no change later."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class Dataset(Section):
+    """How images are scaled and which of the 60,000 are kept for validation."""
+
+    mean: float
+    """Subtracted from each pixel, after scaling to [0, 1]."""
+    standard_deviation: Annotated[float, Field(gt=0)]
+    """Divides each pixel, after the mean is subtracted."""
+    validation_images: Annotated[int, Field(ge=1, lt=60_000)]
+    """Training images kept apart to validate on."""
+    split_seed: Seed
+    """Chooses the validation images."""
+
+
+class Recipe(Section):
+    """How a network is trained."""
+
+    image_size: Annotated[int, Field(ge=1, le=1024)]
+    """Pixels a side; the 28-pixel images are resized bilinearly."""
+    train_images: Count | None
+    """Images to train on, the first of the shuffled training split; null for all."""
+    epochs: Count
+    """Passes over the training images."""
+    batch_size: Count
+    """Images a step."""
+    optimizer: Literal["sgd", "adam", "adamw"]
+    """torch.optim's SGD, Adam or AdamW."""
+    learning_rate: Annotated[float, Field(gt=0)]
+    """Step size; the peak of the schedule."""
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    """Momentum of sgd; adam and adamw do not use it."""
+    weight_decay: Annotated[float, Field(ge=0)]
+    """L2 penalty of sgd and adam, decoupled decay of adamw."""
+    schedule: Literal["constant", "cosine", "one_cycle"]
+    """Course of the learning rate over the steps."""
+    seed: Seed
+    """Initial weights, order and dropout."""
+    device: Device
+    """auto is CUDA, else MPS, else the CPU."""
+    precision: Precision
+    """auto is bfloat16 where the processor computes it natively, float32 elsewhere."""
+    log_interval: Count
+    """Steps between two points of TensorBoard's training loss."""
+
+    def architecture(self) -> dict[str, int]:
+        """Return the arguments of the network's `build`."""
+        return {"image_size": self.image_size}
+
+
+class LeNet(Recipe):
+    """LeNet and its training."""
+
+
+class VGG(Recipe):
+    """The VGG-11 of reduced width and its training."""
+
+    width_divisor: Literal[1, 2, 4, 8, 16, 32, 64]
+    """Divides every width; 1 is the full VGG-11."""
+
+    def architecture(self) -> dict[str, int]:
+        """Return the arguments of the network's `build`."""
+        return {"image_size": self.image_size, "width_divisor": self.width_divisor}
+
+
+class VGG11(Recipe):
+    """torchvision's VGG-11 and its fine-tuning."""
+
+    weights: Annotated[str, Field(min_length=1)]
+    """none, imagenet, or the path of a state dict in safetensors format."""
+
+
+class ExportImages(Section):
+    """Pictures of kernels and feature maps."""
+
+    image: Annotated[int, Field(ge=0)]
+    """Which validation image the feature maps are of."""
+    max_kernels: Count
+    """Kernels drawn of a layer, at the most."""
+    kernel_colors: Literal["diverging", "grey"]
+    """diverging is red above and blue below a white 0."""
+    max_maps: Count
+    """Feature maps drawn of a layer, at the most."""
+
+
+class Evaluate(Section):
+    """Evaluation on the test set."""
+
+    test_images: Annotated[int, Field(ge=1, le=10_000)] | None
+    """Test images to evaluate on, the first of the file; null for all."""
+    batch_size: Count
+    """Images a batch."""
+    device: Device
+    """auto is CUDA, else MPS, else the CPU."""
+    precision: Precision
+    """auto is bfloat16 where the processor computes it natively, float32 elsewhere."""
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    dataset: Dataset
+    lenet: LeNet
+    vgg: VGG
+    vgg11: VGG11
+    export_images: ExportImages
+    evaluate: Evaluate
+
+
+def load(path: Path | None = None) -> Params:
+    """Read and check a params file.
+
+    Args:
+        path: the file; by default the repository's params.yaml.
+
+    Raises:
+        InputError: a line for every fault, naming the key, what was expected and what came.
+    """
+    path = path or root() / "params.yaml"
+    values = _read(path)
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        faults = [_describe(fault) for fault in error.errors()]
+        raise InputError("\n".join([f"{path.name} has {len(faults)} fault(s):", *faults])) from None
+
+
+def schema() -> str:
+    """Return the JSON schema of params.yaml, as the text of a file."""
+    return json.dumps(Params.model_json_schema(), indent=2) + "\n"
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    """Parse with DVC's own parser (YAML 1.2), so that both see the same values."""
+    mend = "restore it with `git checkout params.yaml` or copy a file of presets/ over it"
+    try:
+        values = YAML(typ="safe").load(path)
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: {mend}") from None
+    except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise InputError(f"{path.name} cannot be read: {_problem(error)}") from None
+    if values is None:
+        raise InputError(f"{path.name} is empty: {mend}")
+    if not isinstance(values, dict):
+        kind = type(values).__name__
+        raise InputError(f"{path.name}: expected a mapping of sections, got a {kind}: {mend}")
+    return values
+
+
+def _problem(error: Exception) -> str:
+    if isinstance(error, MarkedYAMLError):
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        return f"line {line}: {error.problem}"
+    return str(error)
+
+
+def _describe(fault: ErrorDetails) -> str:
+    """Return one line for a fault: key, what was expected, what came."""
+    keys = [str(part) for part in fault["loc"]]
+    name, value = ".".join(keys), fault["input"]
+    if fault["type"] == "missing":
+        return f"{name}: expected a value, got none: the key is missing"
+    if fault["type"] == "extra_forbidden":
+        known = _known_keys(keys[:-1])
+        close = difflib.get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
+        return f"{name}: unknown key, got {value!r}; {hint}"
+    if fault["type"] == "model_type":
+        return f"{name}: expected a section of keys, got {value!r}"
+    return f"{name}: expected {_expected(fault)}, got {value!r}"
+
+
+def _expected(fault: ErrorDetails) -> str:
+    if fault["type"] == "string_pattern_mismatch":
+        return f"text of the form {fault['ctx']['pattern']}"
+    wanted = fault["msg"].removeprefix("Input should be ").replace("a valid integer", "an integer")
+    return re.sub(r"^(greater|less) than", r"a number \1 than", wanted).replace("a valid ", "a ")
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    section: Any = Params
+    for key in keys:
+        section = section.model_fields[key].annotation
+    return list(section.model_fields)

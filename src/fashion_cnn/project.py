@@ -1,0 +1,32 @@
+"""The three models and where the project's files lie."""
+
+from pathlib import Path
+
+from fashion_cnn.errors import InputError
+
+# Each model and the stage that makes its weights.
+TRAINED_BY = {"lenet": "train_lenet", "vgg": "train_vgg", "vgg11": "finetune_vgg11"}
+
+
+def root() -> Path:
+    """Return the repository's folder, found upward from the working folder by its dvc.yaml."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file():
+            return folder
+    raise InputError(f"no dvc.yaml in {here} or above it: run this inside the repository")
+
+
+def dataset_folder() -> Path:
+    """Return the folder of the four IDX files."""
+    return root() / "data" / "fashion_mnist"
+
+
+def weights_file(model: str) -> Path:
+    """Return the path of a model's weights."""
+    return root() / "data" / "models" / f"{model}.safetensors"
+
+
+def runs_folder(model: str) -> Path:
+    """Return the folder of what varies from run to run: TensorBoard logs and timings."""
+    return root() / "runs" / model

@@ -1,0 +1,89 @@
+"""Trained networks as safetensors files that say how to rebuild the network."""
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from fashion_cnn.dataset import Transform
+from fashion_cnn.errors import InputError
+from fashion_cnn.files import replacing
+
+# safetensors writes several metadata keys in random order; one key keeps the bytes the same.
+METADATA_KEY = "fashion_cnn"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network on the CPU, the transform of its input, and how it was made."""
+
+    network: nn.Module
+    transform: Transform
+    made_with: Mapping[str, Any]
+
+
+def save(
+    path: Path,
+    network: nn.Module,
+    *,
+    model: str,
+    architecture: Mapping[str, int],
+    transform: Transform,
+    made_with: Mapping[str, Any],
+) -> None:
+    """Write the weights, and in the file's metadata what rebuilds the network, atomically.
+
+    Args:
+        path: the safetensors file.
+        network: any device, any memory format; written as contiguous float32.
+        model: the module of fashion_cnn.models that builds the network.
+        architecture: the arguments of that module's `build`.
+        transform: what images go through before the network.
+        made_with: provenance, such as device, precision and versions.
+    """
+    description = {
+        "model": model,
+        "architecture": dict(architecture),
+        "transform": asdict(transform),
+        "made_with": dict(made_with),
+    }
+    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    with replacing(path) as unfinished:
+        save_file(tensors, unfinished, {METADATA_KEY: json.dumps(description, sort_keys=True)})
+
+
+def load(path: Path, model: str, stage: str) -> Trained:
+    """Rebuild the network of `model` from a file that `save` wrote; `stage` makes that file.
+
+    Raises:
+        InputError: the file is missing, damaged, or not of this model.
+    """
+    mend = f"make it with `dvc repro {stage}`"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {mend}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads((file.metadata() or {})[METADATA_KEY])
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if description["model"] != model:
+            raise InputError(f"{path} holds {description['model']!r}, not {model!r}: {mend}")
+        build = importlib.import_module(f"fashion_cnn.models.{model}").build
+        with torch.device("meta"):
+            network: nn.Module = build(**description["architecture"])
+        network.load_state_dict(tensors, assign=True)
+        transform = Transform(**description["transform"])
+        return Trained(network.eval(), transform, description["made_with"])
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise InputError(f"{path} does not come from this project: {mend}") from None
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path} does not fit the network: {mend} ({reason})") from None

@@ -1,0 +1,18 @@
+"""Fine-tune torchvision's VGG-11: data -> weights, metrics and curve."""
+
+from functools import partial
+
+from fashion_cnn import params
+from fashion_cnn.errors import run
+from fashion_cnn.models import vgg11
+from fashion_cnn.training import train
+
+
+def main() -> None:
+    values = params.load()
+    build = partial(vgg11.build, weights=values.vgg11.weights)
+    train("vgg11", build, values.vgg11, values.dataset)
+
+
+if __name__ == "__main__":
+    run(main)

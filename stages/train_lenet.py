@@ -1,0 +1,15 @@
+"""Train LeNet: data -> weights, metrics and curve."""
+
+from fashion_cnn import params
+from fashion_cnn.errors import run
+from fashion_cnn.models import lenet
+from fashion_cnn.training import train
+
+
+def main() -> None:
+    values = params.load()
+    train("lenet", lenet.build, values.lenet, values.dataset)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,15 @@
+"""Train the VGG-11 of reduced width: data -> weights, metrics and curve."""
+
+from fashion_cnn import params
+from fashion_cnn.errors import run
+from fashion_cnn.models import vgg
+from fashion_cnn.training import train
+
+
+def main() -> None:
+    values = params.load()
+    train("vgg", vgg.build, values.vgg, values.dataset)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,89 @@
+"""What tests share: the real data set, fresh clones, and stages run as a user runs them."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fashion_cnn import sources
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the four real IDX files: the checkout's own, or fetched for this run."""
+    here = ROOT / "data" / "fashion_mnist"
+    if here.is_dir():
+        return here
+    folder = tmp_path_factory.mktemp("data") / "fashion_mnist"
+    sources.fetch(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def environment(fashion_mnist: Path) -> dict[str, str]:
+    """The environment of a shell with this Python first, the data at hand, no colours."""
+    paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
+    return inherited | {
+        "PATH": os.pathsep.join(paths),
+        "FASHION_MNIST_DIR": str(fashion_mnist),
+        "GIT_AUTHOR_NAME": "Test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "Test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+    }
+
+
+Shell = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def shell(environment: dict[str, str]) -> Shell:
+    """Run a command without a terminal; its output and exit status come back as text."""
+
+    def call(
+        *command: str, cwd: Path, timeout: float = 600, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env=environment | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def make_clone(shell: Shell) -> Callable[[Path], Path]:
+    """Make a fresh clone of the working tree, uncommitted edits included, in a new folder."""
+
+    def clone(folder: Path) -> Path:
+        listed = shell("git", "ls-files", "-co", "--exclude-standard", "-z", cwd=ROOT)
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).exists():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+        for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "working tree")):
+            done = shell("git", *command, cwd=folder)
+            assert done.returncode == 0, done.stderr
+        return folder
+
+    return clone
+
+
+@pytest.fixture
+def clone(make_clone: Callable[[Path], Path], tmp_path: Path) -> Path:
+    """A fresh clone of the working tree, for one test."""
+    return make_clone(tmp_path / "clone")

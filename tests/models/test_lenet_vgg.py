@@ -1,0 +1,67 @@
+"""LeNet and the reduced VGG have the shapes and the sizes of the specification."""
+
+import pytest
+import torch
+from torch import nn
+
+from fashion_cnn.models.lenet import LeNet
+from fashion_cnn.models.vgg import VGG
+from fashion_cnn.shapes import ShapeError
+
+
+def count(network: nn.Module) -> int:
+    """Count parameters."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_lenet_has_44426_parameters() -> None:
+    assert count(LeNet()) == 44_426
+
+
+@pytest.mark.parametrize(("divisor", "parameters"), [(8, 2_018_346), (1, 128_806_154)])
+def test_vgg_has_the_parameters_of_its_width(divisor: int, parameters: int) -> None:
+    with torch.device("meta"):
+        assert count(VGG(image_size=224, width_divisor=divisor)) == parameters
+
+
+@pytest.mark.parametrize("image_size", [16, 28, 32, 45, 64])
+def test_lenet_takes_any_image_size(image_size: int) -> None:
+    assert LeNet(image_size=image_size)(torch.zeros(2, 1, image_size, image_size)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("image_size", [32, 45, 64, 100])
+@pytest.mark.parametrize("divisor", [8, 64])
+def test_vgg_takes_any_image_size(image_size: int, divisor: int) -> None:
+    network = VGG(image_size=image_size, width_divisor=divisor)
+    assert network(torch.zeros(2, 1, image_size, image_size)).shape == (2, 10)
+
+
+def test_vggs_blocks_end_at_the_tutorials_sizes() -> None:
+    with torch.device("meta"):
+        network = VGG(image_size=224, width_divisor=1)
+        outputs, images = [], torch.empty(1, 1, 224, 224)
+        for layer in network.features:
+            images = layer(images)
+            if isinstance(layer, nn.MaxPool2d):
+                outputs.append(tuple(images.shape[1:]))
+    assert outputs == [(64, 112, 112), (128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 7)]
+
+
+def test_an_image_too_small_is_told_with_the_layer() -> None:
+    with pytest.raises(ShapeError, match=r"features\.20 \(MaxPool2d\)"):
+        VGG(image_size=31)
+    with pytest.raises(ShapeError, match=r"conv2 \(Conv2d\)"):
+        LeNet(image_size=11)
+
+
+def test_a_divisor_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(ShapeError, match="width_divisor: expected a divisor of 64, got 3"):
+        VGG(width_divisor=3)
+
+
+def test_vggs_initial_activations_neither_vanish_nor_explode() -> None:
+    torch.manual_seed(0)
+    network = VGG(image_size=64).eval()
+    with torch.inference_mode():
+        spread = network(torch.randn(16, 1, 64, 64)).std()
+    assert 0.1 < spread < 10
