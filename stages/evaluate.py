@@ -14,7 +14,8 @@ from fashion_cnn.project import TRAINED_BY, dataset_folder, root, runs_folder, w
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    model = parser.add_argument("model", choices=TRAINED_BY) and parser.parse_args().model
+    parser.add_argument("model", choices=TRAINED_BY)
+    model = parser.parse_args().model
     values = params.load().evaluate
     trained = weights.load(weights_file(model), model, TRAINED_BY[model])
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
@@ -32,6 +33,8 @@ def main() -> None:
     write_text(root() / f"data/predictions/{model}.csv", rounded)
     write_text(root() / f"plots/confusion/{model}.csv", confusion.to_csv(index=False))
     write_text(root() / f"metrics/evaluate/{model}.json", json.dumps(metrics, indent=2) + "\n")
+    times = {"seconds": seconds, "images_per_second": len(images) / seconds}
+    write_text(runs_folder(model) / "evaluate.json", json.dumps(times, indent=2) + "\n")
     print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {len(images) / seconds:.0f} images/s")
 
 

@@ -44,7 +44,9 @@ def test_the_split_parts_the_training_images_and_follows_its_seed(fashion_mnist:
     both = torch.cat([train.pixels, validation.pixels]).flatten(1)
     whole = everything.pixels.flatten(1)
     assert torch.equal(both.long().sum(0), whole.long().sum(0))
-    assert sorted(map(hash, map(bytes, both.numpy()))) == sorted(map(hash, map(bytes, whole.numpy())))
+    assert sorted(map(hash, map(bytes, both.numpy()))) == sorted(
+        map(hash, map(bytes, whole.numpy()))
+    )
     again, _ = dataset.read_split(fashion_mnist, validation_images=5000, seed=0)
     other, _ = dataset.read_split(fashion_mnist, validation_images=5000, seed=1)
     assert torch.equal(again.pixels, train.pixels)
@@ -72,7 +74,12 @@ def test_a_damaged_file_is_named(fashion_mnist: Path, tmp_path: Path, damage: st
         (tmp_path / name).write_bytes((fashion_mnist / name).read_bytes())
     path = tmp_path / "t10k-images-idx3-ubyte"
     whole = path.read_bytes()
-    altered = {"empty": b"", "truncated": whole[:-1], "longer": whole + b"0", "magic": b"x" + whole[1:]}
+    altered = {
+        "empty": b"",
+        "truncated": whole[:-1],
+        "longer": whole + b"0",
+        "magic": b"x" + whole[1:],
+    }
     if damage == "missing":
         path.unlink()
     else:

@@ -34,7 +34,9 @@ def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def smoke(make_clone: Callable[[Path], Path], shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smoke(
+    make_clone: Callable[[Path], Path], shell: Shell, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A fresh clone in which the smoke preset has been reproduced and committed."""
     folder = make_clone(tmp_path_factory.mktemp("pipeline") / "clone")
     shutil.copy(folder / "presets/smoke.yaml", folder / "params.yaml")
@@ -106,7 +108,9 @@ def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records
 
 def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> None:
     text = (unchanged / "params.yaml").read_text()
-    (unchanged / "params.yaml").write_text(re.sub(r"width_divisor: +\d+", "width_divisor: 32", text))
+    (unchanged / "params.yaml").write_text(
+        re.sub(r"width_divisor: +\d+", "width_divisor: 32", text)
+    )
     assert ran(shell("dvc", "repro", cwd=unchanged)) == [
         "check_shapes",
         "evaluate@vgg",
@@ -119,7 +123,10 @@ def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> No
     ("edit", "told"),
     [
         ((r"(vgg11:\n  image_size:) +\d+", r"\1 16"), r"vgg11, image_size 16: .*\(MaxPool2d\)"),
-        ((r"(vgg:\n  image_size:) +\d+", r"\1 31"), r"vgg, image_size 31: features\.20 \(MaxPool2d\)"),
+        (
+            (r"(vgg:\n  image_size:) +\d+", r"\1 31"),
+            r"vgg, image_size 31: features\.20 \(MaxPool2d\)",
+        ),
         ((r"(lenet:\n  image_size:) +\d+", r"\1 9"), r"lenet, image_size 9: conv2 \(Conv2d\)"),
     ],
 )
@@ -139,7 +146,9 @@ def test_an_image_too_small_stops_before_training(
 
 def test_a_classifier_that_does_not_fit_is_named(unchanged: Path, shell: Shell) -> None:
     source = unchanged / "src/fashion_cnn/models/lenet.py"
-    source.write_text(source.read_text().replace("nn.Linear(num_features, 120)", "nn.Linear(400, 120)"))
+    source.write_text(
+        source.read_text().replace("nn.Linear(num_features, 120)", "nn.Linear(400, 120)")
+    )
     done = shell("dvc", "repro", cwd=unchanged)
     assert done.returncode != 0
     assert re.search(r"lenet, image_size 28: fc1 \(Linear\).*400.*256", done.stderr)
@@ -158,7 +167,11 @@ def test_bad_weights_stop_a_stage_with_the_stage_that_mends_them(
         elif damage == "foreign":
             shutil.copy(unchanged / "data/models/lenet.safetensors", path)
         done = shell(
-            "python", f"stages/{stage}.py", "vgg11", cwd=unchanged, PYTHONPATH=str(unchanged / "src")
+            "python",
+            f"stages/{stage}.py",
+            "vgg11",
+            cwd=unchanged,
+            PYTHONPATH=str(unchanged / "src"),
         )
         assert done.returncode == 1
         assert done.stderr.startswith("error: ")
@@ -175,16 +188,33 @@ def test_an_image_that_is_not_there_is_told(unchanged: Path, shell: Shell) -> No
     assert "export_images.image: expected an index below 5000, got 5000" in done.stderr
 
 
-@pytest.mark.parametrize("stage", ["download", "check_shapes", "train_lenet", "train_vgg", "finetune_vgg11", "evaluate", "export_images"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "download",
+        "check_shapes",
+        "train_lenet",
+        "train_vgg",
+        "finetune_vgg11",
+        "evaluate",
+        "export_images",
+    ],
+)
 def test_every_stage_tells_every_fault_of_the_params_before_any_work(
     unchanged: Path, shell: Shell, stage: str
 ) -> None:
     text = (unchanged / "params.yaml").read_text()
-    text = text.replace("split_seed: 0", "split_seed: -1").replace("momentum: 0.9", "momentum: 9", 1)
+    text = text.replace("split_seed: 0", "split_seed: -1").replace(
+        "momentum: 0.9", "momentum: 9", 1
+    )
     (unchanged / "params.yaml").write_text(text)
     arguments = ["vgg"] if stage in ("evaluate", "export_images") else []
     done = shell(
-        "python", f"../stages/{stage}.py", *arguments, cwd=unchanged / "tests", PYTHONPATH=str(unchanged / "src")
+        "python",
+        f"../stages/{stage}.py",
+        *arguments,
+        cwd=unchanged / "tests",
+        PYTHONPATH=str(unchanged / "src"),
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
@@ -222,7 +252,10 @@ def imported(path: Path, model: str, seen: set[Path]) -> set[Path]:
     for name in names:
         parts = name.split(".")
         for length in range(1, len(parts) + 1):
-            for candidate in ("/".join(parts[:length]) + ".py", "/".join(parts[:length]) + "/__init__.py"):
+            for candidate in (
+                "/".join(parts[:length]) + ".py",
+                "/".join(parts[:length]) + "/__init__.py",
+            ):
                 if (ROOT / "src" / candidate).is_file():
                     imported(ROOT / "src" / candidate, model, seen)
     return seen

@@ -12,7 +12,7 @@ import torch
 
 from fashion_cnn import params, training
 from fashion_cnn.compute import choose, seeded
-from fashion_cnn.dataset import Images, Transform, read_split
+from fashion_cnn.dataset import Images, Transform, read_split, shuffled
 from fashion_cnn.errors import InputError
 from fashion_cnn.models import lenet, vgg
 from fashion_cnn.tracking import Epoch, Tracker
@@ -112,7 +112,7 @@ def test_the_numbers_of_an_epoch_are_those_of_a_loop_written_out(
         )
     optimizer = torch.optim.SGD(reference.parameters(), lr=0.01, momentum=chosen.momentum)
     losses, right = [], 0
-    order = training.shuffled(200, chosen.seed, "order", 1)
+    order = shuffled(200, chosen.seed, "order", 1)
     for start in range(0, 200, 32):
         index = order[start : start + 32]
         images = (train.pixels[index].float() / 255 - 0.5) / 0.5
@@ -142,7 +142,7 @@ def test_schedules_follow_their_closed_forms(schedule: str, expected: object) ->
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
     follow = training.make_schedule(optimizer, recipe(schedule=schedule), total_steps=40)
     for step in range(40):
-        assert follow.get_last_lr()[0] == pytest.approx(0.1 * expected(step / 40))  # type: ignore[operator]
+        assert follow.get_last_lr()[0] == pytest.approx(0.1 * expected(step / 40))
         optimizer.step()
         follow.step()
 
@@ -174,7 +174,9 @@ def test_optimisers_are_torchs_with_the_recipes_settings(name: str) -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_writes_no_weights(project: Path) -> None:
     wild = recipe(optimizer="sgd", learning_rate=1e6, schedule="constant")
-    with pytest.raises(InputError, match=r"lenet: the loss is (nan|inf).*lower lenet.learning_rate"):
+    with pytest.raises(
+        InputError, match=r"lenet: the loss is (nan|inf).*lower lenet.learning_rate"
+    ):
         run(project, wild)
     assert not (project / "data/models/lenet.safetensors").exists()
 

@@ -77,7 +77,11 @@ def test_bad_files_are_named_with_the_stage_that_makes_them(
     path, network = saved
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     whole = path.read_bytes()
-    for name, content in {"empty": b"", "truncated": whole[:-100], "text": b"no weights" * 9}.items():
+    for name, content in {
+        "empty": b"",
+        "truncated": whole[:-100],
+        "text": b"no weights" * 9,
+    }.items():
         (tmp_path / name).write_bytes(content)
     save_file(state, tmp_path / "foreign")
     save_file(state, tmp_path / "other_metadata", {"format": "pt"})

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Never, Self
 
 import torch
 from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ class Tracker:
         self.seconds: list[float] = []
         shutil.rmtree(self.runs, ignore_errors=True)
         self.writer = SummaryWriter(self.runs)
-        self.bar: tqdm[None] = tqdm(unit=" images", disable=None, leave=False)
+        self.bar: tqdm[Never] = tqdm(unit=" images", disable=None, leave=False)
         self.recent_loss: list[Tensor] = []
 
     def __enter__(self) -> Self:
@@ -98,7 +98,9 @@ class Tracker:
         self.seconds.append(seconds)
         write_text(self.metrics, json.dumps(_rounded(row), indent=2) + "\n")
         write_text(self.curve, _csv(self.rows))
-        timing = [{"epoch": r.epoch, "seconds": s} for r, s in zip(self.rows, self.seconds, strict=True)]
+        timing = [
+            {"epoch": r.epoch, "seconds": s} for r, s in zip(self.rows, self.seconds, strict=True)
+        ]
         write_text(self.runs / "timing.json", json.dumps(timing, indent=2) + "\n")
         for name, value in asdict(row).items():
             if name != "epoch":
@@ -134,7 +136,7 @@ def draw_predictions(images: Images, logits: Tensor) -> Figure:
     figure = Figure(figsize=(1.6 * len(images), 2.3), layout="constrained")
     for index, axes in enumerate(figure.subplots(1, len(images), squeeze=False)[0]):
         guess, label = int(predicted[index]), int(images.labels[index])
-        axes.imshow(images.pixels[index, 0].cpu(), cmap="gray")
+        axes.imshow(images.pixels[index, 0].cpu().numpy(), cmap="gray")
         axes.set_axis_off()
         axes.set_title(
             f"{CLASSES[guess]}\n{probabilities[index]:.1%}\n(label: {CLASSES[label]})",
@@ -145,7 +147,10 @@ def draw_predictions(images: Images, logits: Tensor) -> Figure:
 
 
 def _rounded(row: Epoch) -> dict[str, float]:
-    return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in asdict(row).items()}
+    return {
+        name: float(f"{value:.6g}") if isinstance(value, float) else value
+        for name, value in asdict(row).items()
+    }
 
 
 def _csv(rows: list[Epoch]) -> str:

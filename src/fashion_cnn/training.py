@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from fashion_cnn import weights
@@ -49,7 +50,7 @@ def train(
     validation = validation.to(compute.device)
     with seeded(recipe.seed, "initial weights"):
         network = build(**recipe.architecture())
-    network = network.to(compute.device, memory_format=torch.channels_last)
+    network.to(compute.device).to(memory_format=torch.channels_last)
     shapes = folder / "data" / "shapes" / f"{model}.json"
     if not shapes.is_file():
         raise InputError(f"{shapes} is missing: run `dvc repro check_shapes`")
@@ -78,23 +79,26 @@ def fit(
 ) -> None:
     """Train `network` in place; report each step and epoch to `tracker`.
 
-    The order of images is a pure function of (seed, epoch), dropout of (seed, epoch, step).
+    The order of images is a pure function of (seed, epoch), dropout of (seed, step).
+
+    Raises:
+        InputError: the training loss is not finite.
     """
     steps = math.ceil(len(training) / recipe.batch_size)
     optimizer = make_optimizer(network, recipe)
     schedule = make_schedule(optimizer, recipe, steps * recipe.epochs)
-    step = 0
     for epoch in range(1, recipe.epochs + 1):
         started = time.perf_counter()
         tracker.start_epoch(epoch, recipe.epochs, len(training))
+        order = shuffled(len(training), recipe.seed, "order", epoch).to(compute.device)
         network.train()
         loss_sum = torch.zeros((), device=compute.device)
         correct = torch.zeros((), device=compute.device, dtype=torch.int64)
-        order = shuffled(len(training), recipe.seed, "order", epoch).to(compute.device)
-        for batch in batches(training, recipe.batch_size, order):
-            step += 1
+        for step, batch in enumerate(
+            batches(training, recipe.batch_size, order), start=(epoch - 1) * steps + 1
+        ):
             torch.manual_seed(derive_seed(recipe.seed, "dropout", step))
-            learning_rate = schedule.get_last_lr()[0]
+            learning_rate = float(schedule.get_last_lr()[0])
             with compute.autocast():
                 logits = network(transform(batch.pixels)).float()
             loss = F.cross_entropy(logits, batch.labels)
@@ -121,25 +125,23 @@ def fit(
             validation_accuracy=_count_correct(logits, validation.labels).item() / len(validation),
             learning_rate=learning_rate,
         )
-        tracker.epoch(row, step, seconds, len(training))
-        tracker.predictions(validation[:8], logits[:8], step)
+        tracker.epoch(row, epoch * steps, seconds, len(training))
+        tracker.predictions(validation[:8], logits[:8], epoch * steps)
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
     """Return torch's own optimiser for the recipe, fused."""
-    common = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "fused": True}
+    weights, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay
     match recipe.optimizer:
         case "sgd":
-            return torch.optim.SGD(network.parameters(), momentum=recipe.momentum, **common)
+            return SGD(weights, rate, recipe.momentum, weight_decay=decay, fused=True)
         case "adam":
-            return torch.optim.Adam(network.parameters(), **common)
+            return Adam(weights, rate, weight_decay=decay, fused=True)
         case "adamw":
-            return torch.optim.AdamW(network.parameters(), **common)
+            return AdamW(weights, rate, weight_decay=decay, fused=True)
 
 
-def make_schedule(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, total_steps: int
-) -> LRScheduler:
+def make_schedule(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler:
     """Return torch's own schedule for the recipe, to be stepped after each optimiser step."""
     match recipe.schedule:
         case "constant":

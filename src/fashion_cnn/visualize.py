@@ -89,14 +89,12 @@ def save(figures: Mapping[str, Figure], folder: Path, log: Path) -> None:
             writer.add_figure(f"{folder.parent.name}/{name}", figure)
 
 
-def _draw_grid(
-    tiles: Tensor, *, title: str, limits: tuple[float, float], colormap: str
-) -> Figure:
+def _draw_grid(tiles: Tensor, *, title: str, limits: tuple[float, float], colormap: str) -> Figure:
     """Draw tiles (N, 1, h, w) row by row, as near a square as it comes, with a colour bar."""
     columns = math.ceil(math.sqrt(len(tiles)))
     rows = math.ceil(len(tiles) / columns)
     gap = max(1, tiles.shape[-1] // 12)
-    grid = make_grid(tiles, nrow=columns, padding=gap, pad_value=math.nan)[0]
+    grid = make_grid(tiles, nrow=columns, padding=gap, pad_value=math.nan)[0].numpy()
     figure = Figure(figsize=(6.4, 0.9 + 5.2 * rows / columns), dpi=120, layout="constrained")
     axes = figure.subplots()
     low, high = limits

@@ -90,7 +90,7 @@ def test_weights_that_do_not_fit_are_refused(
         ("misfit.safetensors", "size mismatch for features.3.weight"),
         ("weights.pth", "is no safetensors file"),
     ):
-        with pytest.raises(InputError, match="^vgg11.weights: ") as error:
+        with pytest.raises(InputError, match=r"^vgg11\.weights: ") as error:
             build(image_size=32, weights=weights)
         assert told in str(error.value)
         assert "\n" not in str(error.value)
@@ -123,13 +123,17 @@ def test_imagenet_weights_come_by_torchvision_with_their_hash_checked(
     named = made.rename(folder / f"vgg11-{digest}.pth")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     weights = VGG11_Weights.IMAGENET1K_V1
-    monkeypatch.setattr(weights, "_value_", weights.value.__class__(
-        url=f"{address}/{named.name}", transforms=weights.transforms, meta=weights.meta
-    ))
+    monkeypatch.setattr(
+        weights,
+        "_value_",
+        weights.value.__class__(
+            url=f"{address}/{named.name}", transforms=weights.transforms, meta=weights.meta
+        ),
+    )
     if right:
         network = build(image_size=32, weights="imagenet")
         assert torch.equal(network.features[3].weight, colour_state["features.3.weight"])
     else:
-        with pytest.raises(InputError, match="vgg11.weights: imagenet could not be fetched"):
+        with pytest.raises(InputError, match=r"vgg11\.weights: imagenet could not be fetched"):
             build(image_size=32, weights="imagenet")
         assert not list((tmp_path / "torch").rglob("*.pth"))

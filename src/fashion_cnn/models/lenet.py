@@ -28,7 +28,9 @@ class LeNet(nn.Sequential):
             pool2=nn.MaxPool2d(2),  # (16, 4, 4)
             flatten=nn.Flatten(),  # (256,)
         )
-        (num_features,) = trace(nn.Sequential(features), (1, image_size, image_size))[-1].output_shape
+        (num_features,) = trace(nn.Sequential(features), (1, image_size, image_size))[
+            -1
+        ].output_shape
         classifier = OrderedDict(
             fc1=nn.Linear(num_features, 120),
             relu3=nn.ReLU(),

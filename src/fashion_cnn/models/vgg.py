@@ -40,7 +40,9 @@ class VGG(nn.Sequential):
                 channels = width
             layers.append(nn.MaxPool2d(2))
         features = OrderedDict(features=nn.Sequential(*layers), flatten=nn.Flatten())
-        (num_features,) = trace(nn.Sequential(features), (1, image_size, image_size))[-1].output_shape
+        (num_features,) = trace(nn.Sequential(features), (1, image_size, image_size))[
+            -1
+        ].output_shape
         hidden = HIDDEN // width_divisor
         classifier = nn.Sequential(
             nn.Linear(num_features, hidden),

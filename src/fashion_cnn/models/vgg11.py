@@ -20,6 +20,7 @@ class Tile(nn.Module):
     """Adaptive average pooling (N, C, 1, 1) -> (N, C, 7, 7): the one value, everywhere."""
 
     def forward(self, features: Tensor) -> Tensor:
+        """Repeat features (N, C, 1, 1) over both axes."""
         return features.expand(-1, -1, POOLED_SIZE, POOLED_SIZE)
 
 
@@ -30,6 +31,7 @@ class TiledLinear(nn.Linear):
     """
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Map inputs (N, in_features), each run of 49 values equal, to (N, out_features)."""
         area = POOLED_SIZE**2
         summed = self.weight.view(self.out_features, -1, area).sum(dim=2)
         return F.linear(inputs.unflatten(1, (-1, area))[:, :, 0], summed, self.bias)

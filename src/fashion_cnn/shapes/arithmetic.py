@@ -1,8 +1,8 @@
 """Output sizes of convolutions and poolings, and the paddings that give a wanted size.
 
-Sizes are in pixels, an int for both axes or a (height, width) pair. Padding may also be
-((top, bottom), (left, right)). Every function returns one pair an axis, and raises `ShapeError`
-for an argument of another form, and wherever torch's own layer would fail.
+Sizes are in pixels, an int for both axes or a (height, width) pair; a padding may also be
+((top, bottom), (left, right)). Every function raises `ShapeError` for arguments of another form,
+and for all that torch's own layers refuse.
 
 Source: Dumoulin & Visin (2016), A guide to convolution arithmetic for deep learning.
 """
@@ -61,7 +61,7 @@ def pool_output(
     sizes, kernels, around = pair("size", size), pair("kernel", kernel), sides("padding", padding)
     strides = kernels if stride is None else pair("stride", stride)
     covered = kernel_extent(kernel, dilation)
-    slack = [s - 1 if flag("ceil_mode", ceil_mode) else 0 for s in strides]
+    rounding_up = flag("ceil_mode", ceil_mode)
     # torch's limit goes by the kernel's own size, whatever its dilation.
     if any(max(p) > k // 2 for p, k in zip(around, kernels, strict=True)):
         raise ShapeError(
@@ -69,8 +69,8 @@ def pool_output(
         )
     height, width = (
         # The last window starts at a multiple of the stride below i + p[0].
-        min((i + sum(p) - e + more) // s + 1, -(-(i + p[0]) // s))
-        for i, e, s, p, more in zip(sizes, covered, strides, around, slack, strict=True)
+        min((i + sum(p) - e + (s - 1) * rounding_up) // s + 1, -(-(i + p[0]) // s))
+        for i, e, s, p in zip(sizes, covered, strides, around, strict=True)
     )
     if min(height, width) < 1:
         raise _too_large(kernel, covered, sizes, around)
@@ -174,6 +174,7 @@ def pair(name: str, value: object, least: int = 1) -> Pair:
 def sides(name: str, padding: object) -> Sides:
     """`padding` in any of its forms, as ((top, bottom), (left, right))."""
     axes = padding if isinstance(padding, tuple | list) else (padding, padding)
+    # Anything but two axes is a ValueError, and so is a ShapeError.
     try:
         height, width = axes
         return pair(name, height, least=0), pair(name, width, least=0)
@@ -204,12 +205,8 @@ def _is_whole(value: object, least: int) -> TypeGuard[int]:
 
 def _unpadded(size: Size, kernel: Size, stride: Size, dilation: Size, output_padding: Size) -> Pair:
     """A transposed convolution's output where there is no padding."""
-    sizes, strides, dilations = (
-        pair("size", size),
-        pair("stride", stride),
-        pair("dilation", dilation),
-    )
-    extra = pair("output_padding", output_padding, least=0)
+    sizes, extra = pair("size", size), pair("output_padding", output_padding, least=0)
+    strides, dilations = pair("stride", stride), pair("dilation", dilation)
     if any(q >= max(s, d) for q, s, d in zip(extra, strides, dilations, strict=True)):
         raise ShapeError(
             f"output_padding: expected less than the stride {strides} or the dilation "
@@ -228,6 +225,7 @@ def _split(total: int) -> Pair:
 
 
 def _too_large(kernel: Size, covered: Pair, sizes: Pair, around: Sides) -> ShapeError:
-    padded, kernels = (sizes[0] + sum(around[0]), sizes[1] + sum(around[1])), pair("kernel", kernel)
+    padded = sizes[0] + sum(around[0]), sizes[1] + sum(around[1])
+    kernels = pair("kernel", kernel)
     reach = "" if covered == kernels else f", which covers {covered} when dilated"
     return ShapeError(f"kernel: expected at most the padded size {padded}, got {kernels}{reach}")

@@ -113,7 +113,8 @@ class Conv(Layer):
         return conv_output(size, self.kernel, self.stride, self.padding, self.dilation)
 
     def _weights(self, shape: Shape) -> int:
-        return shape[0] // self.groups * self.channels * prod(pair("kernel", self.kernel))
+        inputs = shape[0] // positive("groups", self.groups)
+        return inputs * positive("channels", self.channels) * prod(pair("kernel", self.kernel))
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,7 @@ class Linear(Layer):
 
     def multiply_accumulates(self, shape: Shape) -> int:
         """Every weight once."""
-        return prod(shape) * self.features
+        return prod(shape) * positive("features", self.features)
 
 
 def named(layers: object) -> list[tuple[str, Layer]]:

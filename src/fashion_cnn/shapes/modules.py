@@ -2,14 +2,18 @@
 
 import copy
 from collections.abc import Sequence
+from math import prod
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from fashion_cnn.shapes.arithmetic import Padding, Pair, ShapeError, conv_padding
 from fashion_cnn.shapes.layers import Activation, Conv, Layer, Pad, Pool, Shape, TransposedConv
 
-_PADS = (nn.CircularPad2d, nn.ConstantPad2d, nn.ReflectionPad2d, nn.ReplicationPad2d, nn.ZeroPad2d)
+aten = torch.ops.aten
+
 # At inference, the output at a place depends on the input at that place alone.
 _POINTWISE = (
     *(nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh),
@@ -23,17 +27,13 @@ _POINTWISE = (
 def described(module: nn.Module) -> Layer | None:
     """The description of one of torch's layers for images, None for any other module.
 
-    Any pointwise layer is described as an `Activation`. A subclass with a `forward` of its own
-    is not one of torch's layers.
+    Any pointwise layer is described as an `Activation`. What runs a `forward` of another's making
+    is not one of torch's layers, whatever its class.
     """
-
-    def is_a(*kinds: type[nn.Module]) -> bool:
-        return any(
-            isinstance(module, kind) and type(module).forward is kind.forward for kind in kinds
-        )
-
+    if not module.forward.__module__.startswith("torch.nn."):
+        return None
     match module:
-        case nn.Conv2d() if is_a(nn.Conv2d):
+        case nn.Conv2d():
             return Conv(
                 channels=module.out_channels,
                 kernel=_pair(module.kernel_size),
@@ -42,7 +42,7 @@ def described(module: nn.Module) -> Layer | None:
                 dilation=_pair(module.dilation),
                 groups=module.groups,
             )
-        case nn.ConvTranspose2d() if is_a(nn.ConvTranspose2d):
+        case nn.ConvTranspose2d():
             return TransposedConv(
                 channels=module.out_channels,
                 kernel=_pair(module.kernel_size),
@@ -52,7 +52,7 @@ def described(module: nn.Module) -> Layer | None:
                 groups=module.groups,
                 output_padding=_pair(module.output_padding),
             )
-        case nn.MaxPool2d() | nn.AvgPool2d() if is_a(nn.MaxPool2d, nn.AvgPool2d):
+        case nn.MaxPool2d() | nn.AvgPool2d():
             return Pool(
                 kernel=_pair(module.kernel_size),
                 stride=_pair(module.stride or module.kernel_size),
@@ -60,26 +60,23 @@ def described(module: nn.Module) -> Layer | None:
                 dilation=_pair(getattr(module, "dilation", 1)),
                 ceil_mode=module.ceil_mode,
             )
-        case _ if is_a(*_PADS) and min(module.padding) >= 0:
+        case (
+            nn.CircularPad2d() | nn.ConstantPad2d() | nn.ReflectionPad2d() | nn.ReplicationPad2d()
+        ) if min(module.padding) >= 0:
             left, right, top, bottom = module.padding
             return Pad(((top, bottom), (left, right)))
-        case _ if is_a(*_POINTWISE):
-            return Activation()
-    return None
+    return Activation() if isinstance(module, _POINTWISE) else None
 
 
-def multiply_accumulates(module: nn.Module, given: Tensor, output: Tensor) -> int:
-    """Multiplications by a weight that took a convolution or linear layer from input to output.
-
-    0 for every other module. Adding a bias counts as none.
-    """
-    match module:
-        case nn.Linear():
-            return module.weight.numel() * (output.numel() // module.out_features)
-        case nn.Conv1d() | nn.Conv2d() | nn.Conv3d():
-            return module.weight.numel() * (output.numel() // module.out_channels)
-        case nn.ConvTranspose1d() | nn.ConvTranspose2d() | nn.ConvTranspose3d():
-            return module.weight.numel() * (given.numel() // module.in_channels)
+def multiply_accumulates(operation: object, args: Sequence[Any], result: Any) -> int:
+    """Multiplications by a weight in one of torch's operations, if a layer's; 0 in any other."""
+    match operation:
+        case aten.convolution.default:
+            given, weight, *_, transposed, _, _ = args
+            at = given if transposed else result
+            return int(weight.numel() * at.shape[0] * prod(at.shape[2:]))
+        case aten.mm.default | aten.addmm.default:
+            return int(result.numel() * args[-1].shape[0])
     return 0
 
 
@@ -134,7 +131,7 @@ def meta_twin(module: nn.Module) -> nn.Module:
 def _on_meta(tensor: Tensor) -> Tensor:
     # A lazy module's parameters get their shapes in the twin, once it runs.
     if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
-        return type(tensor)(device="meta")
+        return type(tensor)(device="meta")  # type: ignore[call-arg]
     return tensor.detach().to("meta")
 
 
@@ -145,5 +142,5 @@ def _padding(conv: nn.Conv2d | nn.ConvTranspose2d) -> Padding:
 
 
 def _pair(value: int | Sequence[int]) -> Pair:
-    """torch's layers take one number for both axes with or without a tuple around it."""
+    """One number stands for both axes, with or without a tuple around it."""
     return (value, value) if isinstance(value, int) else (value[0], value[-1])

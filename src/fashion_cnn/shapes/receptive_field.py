@@ -50,8 +50,8 @@ class Window:
 def receptive_fields(layers: Sequence[Layer]) -> tuple[ReceptiveField | None, ...]:
     """The receptive field of each layer of a stack, None from the first that has none.
 
-    Layers that see the whole image (Flatten, Linear), windows of the input's choosing
-    (AdaptivePool) and windows that differ from unit to unit (TransposedConv with a stride) have none.
+    None have a vector (Flatten, Linear) and windows that are not alike for all units
+    (AdaptivePool, and TransposedConv at a stride).
 
     Raises:
         ShapeError: an argument of a layer is wrong; names both.

@@ -1,15 +1,18 @@
 """A whole network traced in one call: what each layer gives, holds, costs and looks at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from typing import Any
+from warnings import catch_warnings
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from fashion_cnn.shapes.arithmetic import Pair, ShapeError, positive
-from fashion_cnn.shapes.layers import Input, Layer, Shape, TransposedConv, named
+from fashion_cnn.shapes.layers import Input, Layer, Shape, named
 from fashion_cnn.shapes.modules import described, meta_twin, misfit, multiply_accumulates
 from fashion_cnn.shapes.receptive_field import ReceptiveField, grown, receptive_fields, window
 
@@ -23,7 +26,7 @@ class TracedLayer:
     multiplications by a weight in convolutions, transposed convolutions and linear layers.
     `activation_bytes` is what the output takes. `receptive_field` is (height, width) in pixels of
     the input, or None where it has no meaning: for a vector, windows of unequal size, and any
-    layer whose input is not just another's output (after an addition, say).
+    layer whose input is not itself another layer's output (but a sum of two, say).
     """
 
     name: str
@@ -45,9 +48,9 @@ def trace(
 
     Args:
         network: a list of layer descriptions, an `Input` first; or a module, in which every
-            module that calls no other is a layer, named as in `named_modules`. The module itself
-            is not run and not changed: what runs is a twin of it in inference mode, on torch's
-            meta device.
+            module that calls no other is a layer, named as in `named_modules`, and so is one
+            that has weights of its own besides. The module itself is not run and not changed:
+            what runs is a twin of it in inference mode, on torch's meta device.
         input_shape: (channels, height, width), with a module only.
         element_bytes: bytes an activation takes; 4 for float32.
 
@@ -104,7 +107,8 @@ def _trace_module(
     dtypes = (p.dtype for p in module.parameters() if p.is_floating_point())
     record = _Record(element_bytes)
     # Tensors made in inference mode keep no version, by which the record knows them unaltered.
-    with torch.inference_mode(mode=False), torch.no_grad(), torch.device("meta"):
+    inference = torch.inference_mode(mode=False)
+    with inference, torch.no_grad(), torch.device("meta"), catch_warnings(action="ignore"):
         twin = meta_twin(module)
         for name, part in twin.named_modules():
             # A parametrization computes a weight of a layer, and is none itself.
@@ -114,7 +118,8 @@ def _trace_module(
         try:
             images = torch.empty(1, *shape, dtype=next(dtypes, torch.float32))
             record.remember(images, ReceptiveField())
-            twin(images)
+            with record:
+                twin(images)
         except Exception as error:
             raise ShapeError(record.explain(error)) from error
     return tuple(record.rows)
@@ -127,16 +132,22 @@ class _Call:
     given: Tensor
     seen: ReceptiveField | None
     is_layer: bool = True
+    multiply_accumulates: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.given.shape[1:])
 
     def __str__(self) -> str:
         kind = type(self.module).__name__
         return f"{self.name} ({kind})" if self.name else kind
 
 
-class _Record:
+class _Record(TorchDispatchMode):
     """A row for each layer of a network that runs, written by hooks before and after it."""
 
     def __init__(self, element_bytes: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.rows: list[TracedLayer] = []
         self.element_bytes = element_bytes
         self.running: list[_Call] = []
@@ -144,6 +155,18 @@ class _Record:
         # By the id of the tensor: the tensor itself, lest another takes its id; its version,
         # which any change in place raises; the receptive field of its values.
         self.known: dict[int, tuple[Tensor, int, ReceptiveField | None]] = {}
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for call in self.running[-1:]:
+            call.multiply_accumulates += multiply_accumulates(func, args, result)
+        return result
 
     def remember(self, tensor: Tensor, seen: ReceptiveField | None) -> None:
         self.known[id(tensor)] = tensor, tensor._version, seen
@@ -166,14 +189,14 @@ class _Record:
         # A layer's are all that lie within, a container's those that none of its layers has.
         own = set(module.parameters(recurse=call.is_layer)) - self.counted
         self.counted |= own
-        if call.is_layer or own:
+        if call.is_layer or own or call.multiply_accumulates:
             self.rows.append(
                 TracedLayer(
                     name=call.name,
                     kind=type(module).__name__,
                     output_shape=tuple(output.shape[1:]),
                     parameters=sum(parameter.numel() for parameter in own),
-                    multiply_accumulates=multiply_accumulates(module, call.given, output),
+                    multiply_accumulates=call.multiply_accumulates,
                     activation_bytes=output.numel() * self.element_bytes,
                     receptive_field=None if seen is None else seen.size,
                 )
@@ -189,16 +212,18 @@ class _Record:
         if not call.is_layer and self.rows:
             last = self.rows[-1]
             return f"{call}: {text}, after {last.name} ({last.kind}) gave {last.output_shape}"
-        shape: Shape = tuple(call.given.shape[1:])
-        reason = misfit(call.module, shape) or text
-        return f"{call}: {reason} from an input of shape {self._unflattened(shape)}"
+        reason = misfit(call.module, call.shape) or text
+        return f"{call}: {reason} from an input of shape {self._unflattened(call.shape)}"
 
     def _look(self, call: _Call) -> ReceptiveField | None:
         layer = described(call.module)
-        # torch checks a transposed convolution's arguments on a real device only.
-        if isinstance(layer, TransposedConv) and call.given.ndim == 4:
-            layer.output(tuple(call.given.shape[1:]))
-        return None if layer is None else grown(call.seen, window(layer))
+        if layer is None:
+            return None
+        # The meta device lets pass convolutions that would fail on any other.
+        wrong = misfit(call.module, call.shape) if call.given.ndim == 4 else None
+        if wrong is not None:
+            raise ShapeError(wrong)
+        return grown(call.seen, window(layer))
 
     def _unflattened(self, shape: Shape) -> Shape:
         """The image that a vector was, if only layers without weights are in between."""
