@@ -233,6 +233,23 @@ def test_functions_count_where_they_run() -> None:
     assert outside.multiply_accumulates == 90 * 20
 
 
+def test_functions_of_one_value_leave_the_receptive_field() -> None:
+    class Functional(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            first, relu, second, third = self
+            y = second(nn.functional.relu(relu(first(x)).mul_(2) + 1, inplace=True))
+            summed: Tensor = third(y + y)
+            return summed
+
+    class Swish(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.sigmoid()
+
+    convs = [nn.Conv2d(1, 1, 3) for _ in range(3)]
+    rows = trace(Functional(convs[0], Swish(), *convs[1:]), (1, 9, 9))
+    assert [row.receptive_field for row in rows] == [(3, 3), (3, 3), (5, 5), None]
+
+
 def test_nothing_is_allocated(lenet: nn.Module) -> None:
     with MetaOnly():  # type: ignore[no-untyped-call]
         trace(lenet, (1, 28, 28))

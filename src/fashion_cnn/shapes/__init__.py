@@ -22,7 +22,8 @@ from fashion_cnn.shapes.layers import (
     TransposedConv,
 )
 from fashion_cnn.shapes.receptive_field import ReceptiveField, receptive_fields
-from fashion_cnn.shapes.tracing import TracedLayer, trace
+from fashion_cnn.shapes.recording import TracedLayer
+from fashion_cnn.shapes.tracing import trace
 
 __all__ = [
     "Activation",
