@@ -1,41 +1,32 @@
 """Evaluate a model on the test set: weights -> metrics, confusion, predictions."""
 
-import argparse
-import json
 import time
 
 from fashion_cnn import dataset, evaluation, params, weights
 from fashion_cnn.compute import choose
 from fashion_cnn.errors import run
-from fashion_cnn.files import write_text
+from fashion_cnn.files import write_json, write_text
 from fashion_cnn.inference import predict
-from fashion_cnn.project import TRAINED_BY, dataset_folder, root, runs_folder, weights_file
+from fashion_cnn.project import dataset_folder, model_argument, root, runs_folder, weights_file
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=TRAINED_BY)
-    model = parser.parse_args().model
+    model = model_argument(__doc__)
     values = params.load().evaluate
-    trained = weights.load(weights_file(model), model, TRAINED_BY[model])
+    trained = weights.load(weights_file(model), model)
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
     compute = choose(values.device, values.precision)
-
-    started = time.perf_counter()
     network = trained.network.to(compute.device)
+    started = time.perf_counter()
     logits = predict(network, images, trained.transform, compute, values.batch_size).cpu()
-    seconds = time.perf_counter() - started
-
+    speed = len(images) / (time.perf_counter() - started)
     metrics = evaluation.measure(logits, images.labels)
-    table = evaluation.tabulate(logits, images.labels)
-    confusion = table[["label", "predicted"]].rename(columns={"label": "actual"})
-    rounded = table.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    write_text(root() / f"data/predictions/{model}.csv", rounded)
-    write_text(root() / f"plots/confusion/{model}.csv", confusion.to_csv(index=False))
-    write_text(root() / f"metrics/evaluate/{model}.json", json.dumps(metrics, indent=2) + "\n")
-    times = {"seconds": seconds, "images_per_second": len(images) / seconds}
-    write_text(runs_folder(model) / "evaluate.json", json.dumps(times, indent=2) + "\n")
-    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {len(images) / seconds:.0f} images/s")
+    predictions, confusion = evaluation.tabulate(logits, images.labels)
+    write_text(root() / "data" / "predictions" / f"{model}.csv", predictions)
+    write_text(root() / "plots" / "confusion" / f"{model}.csv", confusion)
+    write_json(root() / "metrics" / "evaluate" / f"{model}.json", metrics)
+    write_json(runs_folder(model) / "evaluate.json", {"images_per_second": speed})
+    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {speed:.0f} images/s")
 
 
 if __name__ == "__main__":

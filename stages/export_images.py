@@ -1,31 +1,19 @@
 """Draw a model's kernels and feature maps: weights and a validation image -> PNGs."""
 
-import argparse
 import shutil
 
 from fashion_cnn import dataset, params, visualize, weights
-from fashion_cnn.errors import InputError, run
-from fashion_cnn.project import TRAINED_BY, dataset_folder, root, runs_folder, weights_file
+from fashion_cnn.errors import run
+from fashion_cnn.project import dataset_folder, model_argument, root, runs_folder, weights_file
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", choices=TRAINED_BY)
-    model = parser.parse_args().model
+    model = model_argument(__doc__)
     values = params.load()
     chosen = values.export_images
-    trained = weights.load(weights_file(model), model, TRAINED_BY[model])
-    _, validation = dataset.read_split(
-        dataset_folder(),
-        validation_images=values.dataset.validation_images,
-        seed=values.dataset.split_seed,
-    )
-    if chosen.image >= len(validation):
-        raise InputError(
-            f"export_images.image: expected an index below {len(validation)}, got {chosen.image}"
-        )
+    trained = weights.load(weights_file(model), model)
+    _, validation = dataset.read_split(dataset_folder(), values.dataset)
     inputs = trained.transform(validation.pixels[chosen.image : chosen.image + 1])
-
     kernels = {
         name: visualize.draw_kernels(name, layer.weight, chosen.max_kernels, chosen.kernel_colors)
         for name, layer in visualize.convolutions(trained.network).items()

@@ -9,6 +9,14 @@ from torchvision.transforms import v2
 
 from fashion_cnn import dataset
 from fashion_cnn.errors import InputError
+from fashion_cnn.params import Dataset
+
+
+def split(validation_images: int, seed: int) -> Dataset:
+    """Return the section of params that asks for a split, without its own checks."""
+    return Dataset.model_construct(
+        mean=0.5, standard_deviation=0.5, validation_images=validation_images, split_seed=seed
+    )
 
 
 @pytest.mark.parametrize("image_size", [14, 28, 32, 45, 64, 224])
@@ -39,7 +47,7 @@ def test_the_real_files_are_read_as_torchvision_reads_them(fashion_mnist: Path) 
 
 def test_the_split_parts_the_training_images_and_follows_its_seed(fashion_mnist: Path) -> None:
     everything = dataset.read(fashion_mnist, "train")
-    train, validation = dataset.read_split(fashion_mnist, validation_images=5000, seed=0)
+    train, validation = dataset.read_split(fashion_mnist, split(5000, 0))
     assert (len(train), len(validation)) == (55_000, 5000)
     both = torch.cat([train.pixels, validation.pixels]).flatten(1)
     whole = everything.pixels.flatten(1)
@@ -47,8 +55,8 @@ def test_the_split_parts_the_training_images_and_follows_its_seed(fashion_mnist:
     assert sorted(map(hash, map(bytes, both.numpy()))) == sorted(
         map(hash, map(bytes, whole.numpy()))
     )
-    again, _ = dataset.read_split(fashion_mnist, validation_images=5000, seed=0)
-    other, _ = dataset.read_split(fashion_mnist, validation_images=5000, seed=1)
+    again, _ = dataset.read_split(fashion_mnist, split(5000, 0))
+    other, _ = dataset.read_split(fashion_mnist, split(5000, 1))
     assert torch.equal(again.pixels, train.pixels)
     assert not torch.equal(other.pixels, train.pixels)
 
@@ -90,4 +98,4 @@ def test_a_damaged_file_is_named(fashion_mnist: Path, tmp_path: Path, damage: st
 
 def test_a_validation_split_that_leaves_nothing_to_train_on_is_refused(fashion_mnist: Path) -> None:
     with pytest.raises(InputError, match=r"dataset\.validation_images: expected fewer than"):
-        dataset.read_split(fashion_mnist, validation_images=60_000, seed=0)
+        dataset.read_split(fashion_mnist, split(60_000, 0))

@@ -1,8 +1,10 @@
 """Metrics against closed forms and numbers worked out by hand."""
 
+import io
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -34,7 +36,11 @@ def test_metrics_of_four_images_worked_out_by_hand() -> None:
 def test_the_table_has_a_row_an_image_and_probabilities_that_sum_to_one() -> None:
     logits = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 10
-    table = evaluation.tabulate(logits, labels)
+    predictions, confusion = evaluation.tabulate(logits, labels)
+    table = pd.read_csv(io.StringIO(predictions))
+    pairs = pd.read_csv(io.StringIO(confusion))
+    assert pairs["actual"].tolist() == table["label"].tolist()
+    assert pairs["predicted"].tolist() == table["predicted"].tolist()
     assert list(table.columns) == ["index", "label", "predicted", *CLASSES]
     assert table["index"].tolist() == list(range(50))
     assert table["label"].tolist() == [CLASSES[label] for label in labels]

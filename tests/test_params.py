@@ -68,6 +68,16 @@ def write(tmp_path: Path, edit: dict[str, Any]) -> Path:
             {"evaluate.batch_size": ...},
             "evaluate.batch_size: expected a value, got none: the key is missing",
         ),
+        (
+            {"vgg.train_images": 55_001},
+            "vgg.train_images: expected at most the 55000 images that "
+            "dataset.validation_images leaves, got 55001",
+        ),
+        (
+            {"export_images.image": 5000},
+            "export_images.image: expected an index below dataset.validation_images, 5000, "
+            "got 5000",
+        ),
         ({"vgg": 5}, "vgg: expected a section of keys, got 5"),
         (
             {"dataset.validation_images": 60_000},

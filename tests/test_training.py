@@ -100,8 +100,8 @@ def test_the_numbers_of_an_epoch_are_those_of_a_loop_written_out(
 ) -> None:
     """Plain SGD, written with nothing of the package but the order, ends in the same weights."""
     chosen = recipe(optimizer="sgd", schedule="constant", learning_rate=0.01, epochs=1)
-    train, validation = read_split(fashion_mnist, validation_images=100, seed=0)
-    train, transform = train[:200], Transform(28, 0.5, 0.5)
+    train, validation = read_split(fashion_mnist, params.load(ROOT / "params.yaml").dataset)
+    train, validation, transform = train[:200], validation[:100], Transform(28, 0.5, 0.5)
     with seeded(0):
         network = lenet.build()
     with seeded(0):

@@ -38,7 +38,7 @@ def save(path: Path, network: torch.nn.Module) -> None:
 
 def test_a_network_comes_back_with_its_transform(saved: tuple[Path, lenet.LeNet]) -> None:
     path, network = saved
-    trained = weights.load(path, "lenet", "train_lenet")
+    trained = weights.load(path, "lenet")
     for name, value in network.state_dict().items():
         assert torch.equal(trained.network.state_dict()[name], value)
     assert trained.transform == TRANSFORM
@@ -102,7 +102,7 @@ def test_bad_files_are_named_with_the_stage_that_makes_them(
         "folder",
     ):
         with pytest.raises(InputError) as error:
-            weights.load(tmp_path / name, "lenet", "train_lenet")
+            weights.load(tmp_path / name, "lenet")
         assert name in str(error.value)
         assert "dvc repro train_lenet" in str(error.value)
         assert "\n" not in str(error.value)
@@ -110,4 +110,4 @@ def test_bad_files_are_named_with_the_stage_that_makes_them(
 
 def test_another_models_file_is_refused(saved: tuple[Path, lenet.LeNet]) -> None:
     with pytest.raises(InputError, match="holds 'lenet', not 'vgg'"):
-        weights.load(saved[0], "vgg", "train_vgg")
+        weights.load(saved[0], "vgg")

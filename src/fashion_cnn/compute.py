@@ -51,7 +51,7 @@ def choose(device: str, precision: str) -> Compute:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=chosen.type != "cpu")
     # Nothing here reads memory before it is written, and filling it costs 7% of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if precision == "auto":
         precision = "bfloat16" if _native_bfloat16(chosen) else "float32"
     return Compute(chosen, getattr(torch, precision))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fashion_cnn.compute import derive_seed
 from fashion_cnn.errors import InputError
+from fashion_cnn.params import Dataset
 
 CLASSES = (
     "T-shirt/top",
@@ -83,22 +84,22 @@ def read(folder: Path, subset: Literal["train", "t10k"]) -> Images:
     return Images(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(labels).long())
 
 
-def read_split(folder: Path, *, validation_images: int, seed: int) -> tuple[Images, Images]:
+def read_split(folder: Path, dataset: Dataset) -> tuple[Images, Images]:
     """Read the training file and part it into training and validation images.
 
-    Both are in random order, a pure function of `seed`.
+    Both are in random order, a pure function of `dataset.split_seed`.
 
     Raises:
         InputError: a file is missing or damaged, or no training image would be left.
     """
     images = read(folder, "train")
-    if validation_images >= len(images):
+    kept = dataset.validation_images
+    if kept >= len(images):
         raise InputError(
-            f"dataset.validation_images: expected fewer than the {len(images)} images, "
-            f"got {validation_images}"
+            f"dataset.validation_images: expected fewer than the {len(images)} images, got {kept}"
         )
-    order = shuffled(len(images), seed, "split")
-    return images[order[validation_images:]], images[order[:validation_images]]
+    order = shuffled(len(images), dataset.split_seed, "split")
+    return images[order[kept:]], images[order[:kept]]
 
 
 def shuffled(count: int, *seed: int | str) -> Tensor:

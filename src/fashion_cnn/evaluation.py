@@ -40,11 +40,20 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-def tabulate(logits: Tensor, labels: Tensor) -> pd.DataFrame:
-    """Return a row an image: index, label, predicted, and the probability of each class."""
+def tabulate(logits: Tensor, labels: Tensor) -> tuple[str, str]:
+    """Return two CSV texts with a row an image, classes by name.
+
+    Returns:
+        index, label, predicted and the probability of each class, to 6 decimals; and actual,
+        predicted, for a confusion matrix.
+    """
     names = pd.Series(CLASSES)
     table = pd.DataFrame(logits.softmax(dim=1).numpy(), columns=list(CLASSES))
     table.insert(0, "index", range(len(labels)))
     table.insert(1, "label", names[labels.numpy()].to_numpy())
     table.insert(2, "predicted", names[logits.argmax(dim=1).numpy()].to_numpy())
-    return table
+    confusion = table[["label", "predicted"]].rename(columns={"label": "actual"})
+    return (
+        table.to_csv(index=False, float_format="%.6f", lineterminator="\n"),
+        confusion.to_csv(index=False, lineterminator="\n"),
+    )

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from fashion_cnn.errors import InputError
-from fashion_cnn.project import root
+from fashion_cnn.project import TRAINED_BY, root
 
 Count = Annotated[int, Field(ge=1)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
@@ -152,10 +152,13 @@ def load(path: Path | None = None) -> Params:
     path = path or root() / "params.yaml"
     values = _read(path)
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(values)
+        faults = _conflicts(params)
     except ValidationError as error:
         faults = [_describe(fault) for fault in error.errors()]
-        raise InputError("\n".join([f"{path.name} has {len(faults)} fault(s):", *faults])) from None
+    if faults:
+        raise InputError("\n".join([f"{path.name} has {len(faults)} fault(s):", *faults]))
+    return params
 
 
 def schema() -> str:
@@ -178,6 +181,23 @@ def _read(path: Path) -> Mapping[str, Any]:
         kind = type(values).__name__
         raise InputError(f"{path.name}: expected a mapping of sections, got a {kind}: {mend}")
     return values
+
+
+def _conflicts(params: Params) -> list[str]:
+    """Return a line for each value that another value rules out."""
+    kept = params.dataset.validation_images
+    faults = [
+        f"{model}.train_images: expected at most the {60_000 - kept} images that "
+        f"dataset.validation_images leaves, got {recipe.train_images}"
+        for model in TRAINED_BY
+        if ((recipe := getattr(params, model)).train_images or 0) > 60_000 - kept
+    ]
+    if params.export_images.image >= kept:
+        faults.append(
+            f"export_images.image: expected an index below dataset.validation_images, {kept}, "
+            f"got {params.export_images.image}"
+        )
+    return faults
 
 
 def _problem(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """The three models and where the project's files lie."""
 
+import argparse
 from pathlib import Path
 
 from fashion_cnn.errors import InputError
@@ -30,3 +31,11 @@ def weights_file(model: str) -> Path:
 def runs_folder(model: str) -> Path:
     """Return the folder of what varies from run to run: TensorBoard logs and timings."""
     return root() / "runs" / model
+
+
+def model_argument(description: str | None) -> str:
+    """Return the model that the command line names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("model", choices=TRAINED_BY)
+    model: str = parser.parse_args().model
+    return model

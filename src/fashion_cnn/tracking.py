@@ -1,11 +1,8 @@
 """What a training run shows while it goes: lines and a bar, CSV and JSON, TensorBoard."""
 
-import csv
-import io
-import json
 import shutil
 import warnings
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Never, Self
@@ -18,7 +15,7 @@ from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from fashion_cnn.dataset import CLASSES, Images
-from fashion_cnn.files import write_text
+from fashion_cnn.files import write_csv, write_json
 
 
 @dataclass(frozen=True)
@@ -96,12 +93,12 @@ class Tracker:
         """Record an epoch that ended after `step` steps and trained `images` in `seconds`."""
         self.rows.append(row)
         self.seconds.append(seconds)
-        write_text(self.metrics, json.dumps(_rounded(row), indent=2) + "\n")
-        write_text(self.curve, _csv(self.rows))
+        write_json(self.metrics, _rounded(row))
+        write_csv(self.curve, [_rounded(row) for row in self.rows])
         timing = [
             {"epoch": r.epoch, "seconds": s} for r, s in zip(self.rows, self.seconds, strict=True)
         ]
-        write_text(self.runs / "timing.json", json.dumps(timing, indent=2) + "\n")
+        write_json(self.runs / "timing.json", timing)
         for name, value in asdict(row).items():
             if name != "epoch":
                 prefix, _, quantity = name.partition("_")
@@ -151,14 +148,6 @@ def _rounded(row: Epoch) -> dict[str, float]:
         name: float(f"{value:.6g}") if isinstance(value, float) else value
         for name, value in asdict(row).items()
     }
-
-
-def _csv(rows: list[Epoch]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(Epoch)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(map(_rounded, rows))
-    return text.getvalue()
 
 
 def _markdown(rows: list[dict[str, Any]]) -> str:

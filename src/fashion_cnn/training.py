@@ -41,11 +41,7 @@ def train(
     folder = root()
     compute = choose(recipe.device, recipe.precision)
     transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
-    training, validation = read_split(
-        dataset_folder(),
-        validation_images=dataset.validation_images,
-        seed=dataset.split_seed,
-    )
+    training, validation = read_split(dataset_folder(), dataset)
     training = training[: recipe.train_images].to(compute.device)
     validation = validation.to(compute.device)
     with seeded(recipe.seed, "initial weights"):

@@ -1,6 +1,5 @@
 """Trained networks as safetensors files that say how to rebuild the network."""
 
-import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +14,8 @@ from torch import Tensor, nn
 from fashion_cnn.dataset import Transform
 from fashion_cnn.errors import InputError
 from fashion_cnn.files import replacing
+from fashion_cnn.models import build
+from fashion_cnn.project import TRAINED_BY
 
 # safetensors writes several metadata keys in random order; one key keeps the bytes the same.
 METADATA_KEY = "fashion_cnn"
@@ -59,13 +60,13 @@ def save(
         save_file(tensors, unfinished, {METADATA_KEY: json.dumps(description, sort_keys=True)})
 
 
-def load(path: Path, model: str, stage: str) -> Trained:
-    """Rebuild the network of `model` from a file that `save` wrote; `stage` makes that file.
+def load(path: Path, model: str) -> Trained:
+    """Rebuild the network of `model` from a file that `save` wrote.
 
     Raises:
         InputError: the file is missing, damaged, or not of this model.
     """
-    mend = f"make it with `dvc repro {stage}`"
+    mend = f"make it with `dvc repro {TRAINED_BY[model]}`"
     if not path.is_file():
         raise InputError(f"{path} is missing: {mend}")
     try:
@@ -74,9 +75,8 @@ def load(path: Path, model: str, stage: str) -> Trained:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if description["model"] != model:
             raise InputError(f"{path} holds {description['model']!r}, not {model!r}: {mend}")
-        build = importlib.import_module(f"fashion_cnn.models.{model}").build
         with torch.device("meta"):
-            network: nn.Module = build(**description["architecture"])
+            network = build(model, **description["architecture"])
         network.load_state_dict(tensors, assign=True)
         transform = Transform(**description["transform"])
         return Trained(network.eval(), transform, description["made_with"])

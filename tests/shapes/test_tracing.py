@@ -233,6 +233,53 @@ def test_functions_count_where_they_run() -> None:
     assert outside.multiply_accumulates == 90 * 20
 
 
+def test_a_fixed_kernel_counts_too() -> None:
+    class Blurred(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernel = nn.Buffer(torch.ones(1, 1, 3, 3))
+            self.relu = nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            blurred: Tensor = nn.functional.conv2d(self.relu(x), self.get_buffer("kernel"))
+            return blurred
+
+    relu, blurred = trace(Blurred(), (1, 5, 5))
+    assert (relu.multiply_accumulates, blurred.multiply_accumulates) == (0, 9 * 9)
+    assert (blurred.kind, blurred.parameters) == ("Blurred", 0)
+
+
+def test_a_forward_of_its_own_makes_another_layer() -> None:
+    class SelfPadded(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(nn.functional.pad(x, (1, 1, 1, 1)))
+
+    (row,) = trace(SelfPadded(2, 2, 3), (2, 2, 2))
+    assert (row.output_shape, row.receptive_field) == ((2, 2, 2), None)
+    assert (row.parameters, row.multiply_accumulates) == (38, 36 * 4)
+
+
+def test_networks_are_traced_as_at_inference() -> None:
+    # In training, a batch norm refuses a single value.
+    (row,) = trace(nn.BatchNorm2d(2).train(), (2, 1, 1))
+    assert row.output_shape == (2, 1, 1)
+
+
+def test_a_failure_that_its_caller_handles() -> None:
+    class Either(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wide, self.narrow = nn.Conv2d(1, 1, 9), nn.Conv2d(1, 1, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            try:
+                return self.wide(x)
+            except RuntimeError:
+                return self.narrow(x)
+
+    assert [row.name for row in trace(Either(), (1, 5, 5))] == ["narrow"]
+
+
 def test_functions_of_one_value_leave_the_receptive_field() -> None:
     class Functional(nn.Sequential):
         def forward(self, x: Tensor) -> Tensor:
@@ -366,6 +413,11 @@ class Viewed(nn.Module):
             nn.Sequential(nn.Linear(9, 2)),
             (2, 4, 4),
             "0 (Linear): expected 9 input features, got 4 from an input of shape (2, 4, 4)",
+        ),
+        (
+            nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(8, 8), nn.Linear(9, 2)),
+            (2, 2, 2),
+            "3 (Linear): expected 9 input features, got 8 from an input of shape (8,)",
         ),
         (
             nn.Sequential(nn.ConvTranspose2d(3, 2, 2)),

@@ -1,5 +1,6 @@
 """torchvision's VGG-11, adapted to one-channel images and the classes at hand."""
 
+from collections import OrderedDict
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torchvision.models import VGG11_Weights, vgg11
 
 from fashion_cnn.errors import InputError
 from fashion_cnn.project import root
+from fashion_cnn.shapes import trace
 
 # Side of the feature maps that the classifier expects.
 POOLED_SIZE = 7
@@ -49,13 +51,15 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
 
     Raises:
         InputError: the weights cannot be had or do not fit.
+        ShapeError: the image is too small for five halvings.
 
     Source: Simonyan & Zisserman (2015), table 1, configuration A, as torchvision builds it.
     """
     network = vgg11()
     network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
     network.classifier[6] = nn.Linear(4096, num_classes)
-    feature_size = image_size // 32
+    features = nn.Sequential(OrderedDict(features=network.features))
+    feature_size = trace(features, (1, image_size, image_size))[-1].output_shape[-1]
     if feature_size == POOLED_SIZE:
         # What the pooling does here; unlike it, deterministic on CUDA in the backward pass.
         network.avgpool = nn.Identity()
