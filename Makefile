@@ -7,7 +7,7 @@ export PATH := $(VENV)/bin:$(PATH)
 .PHONY: help repro test check format tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 repro: preset environment ## make .venv and reproduce the pipeline; PRESET=name puts presets/name.yaml in place first
 	@dvc repro
@@ -40,7 +40,7 @@ RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes
 preset:
 ifneq ($(PRESET),)
 	@test -f presets/$(PRESET).yaml || { \
-		echo "error: there is no preset '$(PRESET)'; choose one of:" $(basename $(notdir $(wildcard presets/*.yaml))) >&2; exit 1; }
+		echo "error: there is no preset '$(PRESET)'; choose one of:" $(sort $(basename $(notdir $(wildcard presets/*.yaml)))) >&2; exit 1; }
 	@test ! -e params.yaml || cmp -s presets/$(PRESET).yaml params.yaml || \
 		git ls-tree -r HEAD | grep -q "$$(git hash-object params.yaml)" || { \
 		echo "error: params.yaml has edits that git does not hold: commit them, or drop them with 'git checkout params.yaml'" >&2; exit 1; }
