@@ -29,7 +29,7 @@ def test_an_error_leaves_the_file_as_it_was_and_nothing_beside_it(
 ) -> None:
     path = tmp_path / "text.txt"
     path.write_text("before")
-    with pytest.raises(error), files.replacing(path) as unfinished:
+    with pytest.raises(error), files.replacing(path) as unfinished:  # noqa: PT012
         unfinished.write_text("half")
         raise error
     assert path.read_text() == "before"
