@@ -99,7 +99,9 @@ def test_the_numbers_of_an_epoch_are_those_of_a_loop_written_out(
     fashion_mnist: Path, tmp_path: Path
 ) -> None:
     """Plain SGD, written with nothing of the package but the order, ends in the same weights."""
-    chosen = recipe(optimizer="sgd", schedule="constant", learning_rate=0.01, epochs=1)
+    chosen = recipe(
+        optimizer="sgd", schedule="constant", learning_rate=0.01, weight_decay=0.0, epochs=1
+    )
     train, validation = read_split(fashion_mnist, params.load(ROOT / "params.yaml").dataset)
     train, validation, transform = train[:200], validation[:100], Transform(28, 0.5, 0.5)
     with seeded(0):

@@ -11,7 +11,6 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from fashion_cnn.dataset import CLASSES, Images
@@ -63,15 +62,23 @@ class Tracker:
         self.bar.close()
         self.writer.close()
 
-    def begin(self, network: nn.Module, inputs: Tensor, layers: list[dict[str, Any]]) -> None:
-        """Log the network's graph, a grid of `inputs` (N, 1, H, W), and the table of layers."""
-        grid = make_grid(inputs[:64].cpu(), nrow=8, normalize=True, value_range=(-1, 1))
-        self.writer.add_image("training images", grid)
+    def begin(
+        self, network: nn.Module, pixels: Tensor, inputs: Tensor, layers: list[dict[str, Any]]
+    ) -> None:
+        """Log images, the network's graph, and the table of its layers.
+
+        Args:
+            network: left in the mode it is in.
+            pixels: (N, 1, 28, 28) uint8, drawn as a grid.
+            inputs: (N, 1, H, W) float32, traced through the network.
+            layers: a row a layer.
+        """
+        self.writer.add_images("training images", pixels)
         training = network.training
         with warnings.catch_warnings():
             # SummaryWriter still traces with torch.jit, which torch has deprecated.
             warnings.simplefilter("ignore", FutureWarning)
-            self.writer.add_graph(network.eval(), inputs[:1])
+            self.writer.add_graph(network.eval(), inputs)
         network.train(training)
         self.writer.add_text("shapes", _markdown(layers))
 

@@ -52,7 +52,7 @@ def train(
         raise InputError(f"{shapes} is missing: run `dvc repro check_shapes`")
     layers = json.loads(shapes.read_text("utf-8"))
     with Tracker(folder, model, recipe.log_interval) as tracker:
-        tracker.begin(network, transform(training.pixels[:64]), layers)
+        tracker.begin(network, training.pixels[:64], transform(training.pixels[:1]), layers)
         fit(network, training, validation, transform, recipe, compute, tracker)
     weights.save(
         weights_file(model),
