@@ -1,33 +1,33 @@
-"""Trace the three networks: params -> every layer's shape, parameters and arithmetic."""
+"""Trace the three networks: params -> every layer's shape, and what each training takes."""
 
 from dataclasses import asdict
 
-import torch
-
-from fashion_cnn import models, params
+from fashion_cnn import budget, params
+from fashion_cnn.compute import resolve
+from fashion_cnn.costs import probe
 from fashion_cnn.errors import run
 from fashion_cnn.files import write_csv, write_json
+from fashion_cnn.footprint import footprint
 from fashion_cnn.project import TRAINED_BY, root
-from fashion_cnn.shapes import ShapeError, trace
 
 
 def main() -> None:
     values = params.load()
-    layers, totals = [], {}
-    for model in TRAINED_BY:
-        recipe = getattr(values, model)
-        try:
-            with torch.device("meta"):
-                network = models.build(model, **recipe.architecture())
-            rows = trace(network, (1, recipe.image_size, recipe.image_size))
-        except ShapeError as error:
-            raise ShapeError(f"{model}, image_size {recipe.image_size}: {error}") from None
-        sums = ("parameters", "multiply_accumulates", "activation_bytes")
-        totals[model] = {name: sum(getattr(row, name) for row in rows) for name in sums}
-        layers += [{"model": model} | asdict(row) for row in rows]
-        write_json(root() / "data" / "shapes" / f"{model}.json", [asdict(row) for row in rows])
-    write_csv(root() / "plots" / "shapes.csv", layers)
+    footprints = [footprint(model, values) for model in TRAINED_BY]
+    for each in footprints:
+        print(each.table(), end="\n\n")
+    budget.check(footprints)
+    layers = {each.model: [asdict(row) for row in each.rows] for each in footprints}
+    for model, rows in layers.items():
+        write_json(root() / "data" / "shapes" / f"{model}.json", rows)
+    table = [{"model": model} | row for model, rows in layers.items() for row in rows]
+    write_csv(root() / "plots" / "shapes.csv", table)
+    totals = {each.model: each.totals() for each in footprints}
     write_json(root() / "metrics" / "check_shapes.json", totals)
+    computes = [resolve(each.recipe.device, each.recipe.precision) for each in footprints]
+    speeds = {compute: probe(compute, 0.5 / len(set(computes))) for compute in set(computes)}
+    for each, compute in zip(footprints, computes, strict=True):
+        print(each.on(compute, speeds[compute]))
 
 
 if __name__ == "__main__":

@@ -146,6 +146,14 @@ def test_an_image_too_small_stops_before_training(
     assert not re.search(r"Running stage '(train|finetune)", done.stdout)
 
 
+def test_over_its_budget_nothing_is_trained(unchanged: Path, shell: Shell) -> None:
+    done = shell("dvc", "exp", "run", "-S", "lenet.budget.parameters=1000", cwd=unchanged)
+    assert done.returncode != 0
+    assert "lenet.budget.parameters: expected at most 1000, estimated 44426; fc1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not re.search(r"Running stage '(train|finetune)", done.stdout)
+
+
 def test_a_classifier_that_does_not_fit_is_named(unchanged: Path, shell: Shell) -> None:
     source = unchanged / "src/fashion_cnn/models/lenet.py"
     source.write_text(

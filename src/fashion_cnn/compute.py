@@ -39,6 +39,20 @@ class Compute:
 def choose(device: str, precision: str) -> Compute:
     """Resolve `auto` and prepare torch for the same bytes on every run.
 
+    Args and Raises: those of `resolve`.
+    """
+    chosen = resolve(device, precision)
+    # cuBLAS needs a fixed workspace to be deterministic, set before its first call.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=chosen.device.type != "cpu")
+    # Nothing here reads memory before it is written, and filling it costs 7% of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    return chosen
+
+
+def resolve(device: str, precision: str) -> Compute:
+    """Resolve `auto`, and change nothing.
+
     Args:
         device: auto, cpu, mps, cuda or cuda:N; auto is CUDA, else MPS, else the CPU.
         precision: auto, bfloat16 or float32; auto is bfloat16 where it is native.
@@ -47,11 +61,6 @@ def choose(device: str, precision: str) -> Compute:
         InputError: the device is not on this machine.
     """
     chosen = _device(device)
-    # cuBLAS needs a fixed workspace to be deterministic, set before its first call.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=chosen.type != "cpu")
-    # Nothing here reads memory before it is written, and filling it costs 7% of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if precision == "auto":
         precision = "bfloat16" if _native_bfloat16(chosen) else "float32"
     return Compute(chosen, getattr(torch, precision))

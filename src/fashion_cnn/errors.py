@@ -1,5 +1,6 @@
 """Errors that a user can mend, and the one place that turns them into an exit status."""
 
+import gc
 import sys
 from collections.abc import Callable
 
@@ -16,3 +17,6 @@ def run(main: Callable[[], object]) -> None:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        # Python looks for garbage once more as it ends; in all that torch is, it takes a second.
+        gc.freeze()

@@ -46,6 +46,17 @@ class Dataset(Section):
     """Chooses the validation images."""
 
 
+class Budget(Section):
+    """What a network and its training may take; null or absent for any amount."""
+
+    parameters: Count | None = None
+    """Weights and biases."""
+    memory_gigabytes: Annotated[float, Field(gt=0)] | None = None
+    """Estimated peak of training, in 10^9 bytes."""
+    petaflops: Annotated[float, Field(gt=0)] | None = None
+    """Estimated floating-point operations of the whole training, in 10^15."""
+
+
 class Recipe(Section):
     """How a network is trained."""
 
@@ -75,6 +86,8 @@ class Recipe(Section):
     """auto is bfloat16 where the processor computes it natively, float32 elsewhere."""
     log_interval: Count
     """Steps between two points of TensorBoard's training loss."""
+    budget: Budget
+    """Over it, the pipeline stops before anything is trained."""
 
     def architecture(self) -> dict[str, int]:
         """Return the arguments of the network's `build`."""
@@ -150,15 +163,14 @@ def load(path: Path | None = None) -> Params:
         InputError: a line for every fault, naming the key, what was expected and what came.
     """
     path = path or root() / "params.yaml"
-    values = _read(path)
-    try:
-        params = Params.model_validate(values)
-        faults = _conflicts(params)
-    except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors()]
-    if faults:
-        raise InputError("\n".join([f"{path.name} has {len(faults)} fault(s):", *faults]))
-    return params
+    return _checked(_read(path), path.name)
+
+
+def replace(params: Params, model: str, **changes: object) -> Params:
+    """Return the same params but for `changes` to a model's recipe, checked alike."""
+    values = params.model_dump()
+    values[model] |= changes
+    return _checked(values, "the command line")
 
 
 def schema() -> str:
@@ -181,6 +193,17 @@ def _read(path: Path) -> Mapping[str, Any]:
         kind = type(values).__name__
         raise InputError(f"{path.name}: expected a mapping of sections, got a {kind}: {mend}")
     return values
+
+
+def _checked(values: Mapping[str, Any], source: str) -> Params:
+    try:
+        params = Params.model_validate(values)
+        faults = _conflicts(params)
+    except ValidationError as error:
+        faults = [_describe(fault) for fault in error.errors()]
+    if faults:
+        raise InputError("\n".join([f"{source} has {len(faults)} fault(s):", *faults]))
+    return params
 
 
 def _conflicts(params: Params) -> list[str]:

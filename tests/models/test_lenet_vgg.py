@@ -1,9 +1,12 @@
 """LeNet and the reduced VGG have the shapes and the sizes of the specification."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
+from fashion_cnn.models import vgg11
 from fashion_cnn.models.lenet import LeNet
 from fashion_cnn.models.vgg import VGG
 from fashion_cnn.shapes import ShapeError
@@ -55,8 +58,19 @@ def test_an_image_too_small_is_told_with_the_layer() -> None:
 
 
 def test_a_divisor_that_does_not_divide_is_refused() -> None:
-    with pytest.raises(ShapeError, match="width_divisor: expected a divisor of 64, got 3"):
+    told = r"^features\.0 \(Conv2d\): width_divisor: expected a divisor of 64, got 3"
+    with pytest.raises(ShapeError, match=told):
         VGG(width_divisor=3)
+
+
+@pytest.mark.parametrize("wrong", [0, -8, 8.0, True, "8", (8, 8), None])
+def test_sizes_are_positive_integers(wrong: Any) -> None:
+    with pytest.raises(ShapeError, match="width_divisor: expected a positive integer, got"):
+        VGG(width_divisor=wrong)
+    told = "input_shape: expected a positive integer, got"
+    for build in (LeNet, VGG, vgg11.build):
+        with torch.device("meta"), pytest.raises(ShapeError, match=told):
+            build(image_size=wrong)
 
 
 def test_vggs_initial_activations_neither_vanish_nor_explode() -> None:

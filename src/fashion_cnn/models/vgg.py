@@ -5,6 +5,7 @@ from collections import OrderedDict
 from torch import nn
 
 from fashion_cnn.shapes import ShapeError, trace
+from fashion_cnn.shapes.arithmetic import positive
 
 # Convolutions and their output channels, a row a block; every block ends in a 2/2 max-pool.
 BLOCKS = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
@@ -27,9 +28,10 @@ class VGG(nn.Sequential):
             ShapeError: the image is too small for five halvings, or `width_divisor` does not
                 divide every width.
         """
-        if width_divisor < 1 or BLOCKS[0][1] % width_divisor:
+        if BLOCKS[0][1] % positive("width_divisor", width_divisor):
             raise ShapeError(
-                f"width_divisor: expected a divisor of {BLOCKS[0][1]}, got {width_divisor}"
+                f"features.0 (Conv2d): width_divisor: expected a divisor of {BLOCKS[0][1]}, "
+                f"got {width_divisor}"
             )
         layers: list[nn.Module] = []
         channels = 1

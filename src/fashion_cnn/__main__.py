@@ -1,0 +1,32 @@
+"""`python -m fashion_cnn`: what the package answers in the terminal."""
+
+import argparse
+
+from fashion_cnn import params
+from fashion_cnn.errors import run
+from fashion_cnn.footprint import footprint
+from fashion_cnn.project import TRAINED_BY
+
+
+def main() -> None:
+    """Run the command that the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+    shapes = commands.add_parser("shapes", help="the table of a model's layers, and its costs")
+    shapes.add_argument("model", choices=TRAINED_BY)
+    shapes.add_argument("--image-size", type=int, help="pixels a side; by default params.yaml's")
+    shapes.add_argument("--width-divisor", type=int, help="of vgg; by default params.yaml's")
+    shapes.set_defaults(command=_shapes)
+    arguments = parser.parse_args()
+    arguments.command(arguments)
+
+
+def _shapes(arguments: argparse.Namespace) -> None:
+    given = {"image_size": arguments.image_size, "width_divisor": arguments.width_divisor}
+    changes = {name: value for name, value in given.items() if value is not None}
+    values = params.replace(params.load(), arguments.model, **changes)
+    print(footprint(arguments.model, values).table())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,78 @@
+"""The stage before all training: the same files everywhere, and nothing where it stops."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fashion_cnn.project import TRAINED_BY
+from tests.conftest import ROOT
+
+OUTPUTS = [
+    "metrics/check_shapes.json",
+    "plots/shapes.csv",
+    *(f"data/shapes/{model}.json" for model in TRAINED_BY),
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A folder with the default params, where the stage writes."""
+    (tmp_path / "dvc.yaml").touch()
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def check_shapes(project: Path, threads: int = 1) -> subprocess.CompletedProcess[str]:
+    """Run the stage in a folder, on so many threads."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "stages" / "check_shapes.py")],
+        cwd=project,
+        env={"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": str(threads)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def edit(project: Path, section: str, key: str, value: object) -> None:
+    """Give a key another value where it first comes in its section."""
+    text = (project / "params.yaml").read_text()
+    head, _, tail = text.partition(f"\n{section}:\n")
+    before, _, after = tail.partition(f"  {key}: ")
+    changed = f"{before}  {key}: {value} #{after}"
+    (project / "params.yaml").write_text(f"{head}\n{section}:\n{changed}")
+
+
+def test_files_are_the_same_whatever_the_machine_does_its_sums_in(project: Path) -> None:
+    written = []
+    for threads, precision in ((1, "float32"), (2, "auto")):
+        edit(project, "vgg", "precision", precision)
+        done = check_shapes(project, threads)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        assert done.stdout.count(" GFLOP/s ") == len(TRAINED_BY)
+        written.append([(project / name).read_bytes() for name in OUTPUTS])
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        ("vgg", "  parameters", 1000, "vgg.budget.parameters: expected at most 1000, estimated"),
+        ("vgg", "image_size", 31, "vgg, image_size 31: features.20 (MaxPool2d): kernel:"),
+        ("lenet", "image_size", 28.5, "lenet.image_size: expected an integer, got 28.5"),
+    ],
+)
+def test_where_it_stops_it_says_why_and_writes_nothing(
+    project: Path, section: str, key: str, value: object, told: str
+) -> None:
+    edit(project, section, key, value)
+    done = check_shapes(project)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any((project / name).exists() for name in OUTPUTS)
