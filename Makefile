@@ -43,7 +43,7 @@ ifneq ($(PRESET),)
 		echo "error: there is no preset '$(PRESET)'; choose one of:" $(sort $(basename $(notdir $(wildcard presets/*.yaml)))) >&2; exit 1; }
 	@test ! -e params.yaml || cmp -s presets/$(PRESET).yaml params.yaml || \
 		git ls-tree -r HEAD | grep -q "$$(git hash-object params.yaml)" || { \
-		echo "error: params.yaml has edits that git does not hold: commit them, or drop them with 'git checkout params.yaml'" >&2; exit 1; }
+		echo "error: params.yaml has edits that git does not hold: commit them, or drop them with 'git checkout HEAD params.yaml'" >&2; exit 1; }
 	@cp presets/$(PRESET).yaml params.yaml
 endif
 

@@ -106,6 +106,9 @@ def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records
     assert recorded == params.load(unchanged / "params.yaml").lenet.learning_rate == 1e-5
     curve = pd.read_csv(unchanged / "plots/training/lenet.csv")
     assert curve["learning_rate"].max() <= 1e-5
+    shutil.copy(unchanged / "presets/smoke.yaml", unchanged / "params.yaml")
+    assert ran(shell("dvc", "repro", cwd=unchanged)) == []
+    assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
 
 
 def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> None:
