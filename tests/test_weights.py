@@ -32,6 +32,7 @@ def save(path: Path, network: torch.nn.Module) -> None:
         model="lenet",
         architecture={"image_size": 28},
         transform=TRANSFORM,
+        recipe={"epochs": 3},
         made_with=made_with,
     )
 

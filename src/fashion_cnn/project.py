@@ -28,6 +28,11 @@ def weights_file(model: str) -> Path:
     return root() / "data" / "models" / f"{model}.safetensors"
 
 
+def initial_kernels_file(model: str) -> Path:
+    """Return the path of a model's convolution weights as they were before training."""
+    return root() / "data" / "initial_kernels" / f"{model}.safetensors"
+
+
 def runs_folder(model: str) -> Path:
     """Return the folder of what varies from run to run: TensorBoard logs and timings."""
     return root() / "runs" / model

@@ -17,7 +17,7 @@ from fashion_cnn.dataset import Images, Transform, batches, read_split, shuffled
 from fashion_cnn.errors import InputError
 from fashion_cnn.inference import predict
 from fashion_cnn.params import Dataset, Recipe
-from fashion_cnn.project import dataset_folder, root, weights_file
+from fashion_cnn.project import dataset_folder, initial_kernels_file, root, weights_file
 from fashion_cnn.tracking import Epoch, Tracker
 
 
@@ -46,6 +46,7 @@ def train(
     validation = validation.to(compute.device)
     with seeded(recipe.seed, "initial weights"):
         network = build(**recipe.architecture())
+    weights.save_kernels(initial_kernels_file(model), network)
     network.to(compute.device).to(memory_format=torch.channels_last)
     shapes = folder / "data" / "shapes" / f"{model}.json"
     if not shapes.is_file():
@@ -60,6 +61,7 @@ def train(
         model=model,
         architecture=recipe.architecture(),
         transform=transform,
+        recipe=recipe.model_dump(exclude={"budget"}),
         made_with=compute.describe(),
     )
 

@@ -27,6 +27,7 @@ class Trained:
 
     network: nn.Module
     transform: Transform
+    recipe: Mapping[str, Any]
     made_with: Mapping[str, Any]
 
 
@@ -37,6 +38,7 @@ def save(
     model: str,
     architecture: Mapping[str, int],
     transform: Transform,
+    recipe: Mapping[str, Any],
     made_with: Mapping[str, Any],
 ) -> None:
     """Write the weights, and in the file's metadata what rebuilds the network, atomically.
@@ -47,17 +49,30 @@ def save(
         model: the module of fashion_cnn.models that builds the network.
         architecture: the arguments of that module's `build`.
         transform: what images go through before the network.
+        recipe: the params that it was trained with.
         made_with: provenance, such as device, precision and versions.
     """
     description = {
         "model": model,
         "architecture": dict(architecture),
         "transform": asdict(transform),
+        "recipe": dict(recipe),
         "made_with": dict(made_with),
     }
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
     with replacing(path) as unfinished:
         save_file(tensors, unfinished, {METADATA_KEY: json.dumps(description, sort_keys=True)})
+
+
+def save_kernels(path: Path, network: nn.Module) -> None:
+    """Write the weight of every convolution, by its name, as contiguous float32, atomically."""
+    kernels = {
+        f"{name}.weight": module.weight.detach().cpu().contiguous()
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+    with replacing(path) as unfinished:
+        save_file(kernels, unfinished)
 
 
 def load(path: Path, model: str) -> Trained:
@@ -79,7 +94,9 @@ def load(path: Path, model: str) -> Trained:
             network = build(model, **description["architecture"])
         network.load_state_dict(tensors, assign=True)
         transform = Transform(**description["transform"])
-        return Trained(network.eval(), transform, description["made_with"])
+        return Trained(
+            network.eval(), transform, description["recipe"], description["made_with"]
+        )
     except SafetensorError as error:
         raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
     except (KeyError, TypeError, json.JSONDecodeError):
