@@ -1,13 +1,9 @@
-"""What training a traced network takes: memory, arithmetic, and a device's speed at it."""
+"""What training a traced network takes: memory and arithmetic."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from math import prod
 
-import torch
-
-from fashion_cnn.compute import Compute
 from fashion_cnn.params import Precision, Recipe
 from fashion_cnn.shapes import TracedLayer
 
@@ -88,22 +84,6 @@ def training_flops(
     """
     forward = 2 * sum(row.multiply_accumulates for row in rows)
     return forward * (3 * train_images + validation_images) * epochs
-
-
-def probe(compute: Compute, seconds: float = 0.5) -> float:
-    """Measure the floating-point operations a second that `compute` reaches in matrix products."""
-    size = 1024 if compute.device.type == "cpu" else 4096
-    matrix = torch.ones(size, size, dtype=compute.dtype, device=compute.device)
-    products, started, elapsed = -1, 0.0, 0.0
-    while elapsed < seconds:
-        # Reading a value waits for the device.
-        (matrix @ matrix)[0, 0].item()
-        products += 1
-        # The first product also loads the library.
-        if products == 0:
-            started = time.perf_counter()
-        elapsed = time.perf_counter() - started
-    return 2 * size**3 * products / elapsed
 
 
 def _activations(
