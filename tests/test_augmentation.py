@@ -6,7 +6,7 @@ import torch
 from fashion_cnn.augmentation import augment, draw
 from fashion_cnn.params import Augmentation
 
-NONE = {"flip": 0.0, "shift": 0, "erase": 0.0}
+NONE = Augmentation(flip=0.0, shift=0, erase=0.0)
 
 
 @pytest.fixture
@@ -22,12 +22,12 @@ def test_draws_are_a_pure_function_of_the_seed() -> None:
 
 
 def test_nothing_asked_changes_nothing(pixels: torch.Tensor) -> None:
-    assert torch.equal(augment(pixels, draw(600, 0), Augmentation(**NONE)), pixels)
+    assert torch.equal(augment(pixels, draw(600, 0), NONE), pixels)
 
 
 def test_about_half_of_the_images_are_mirrored(pixels: torch.Tensor) -> None:
     before = pixels.clone()
-    after = augment(pixels, draw(600, 0), Augmentation(**NONE | {"flip": 0.5}))
+    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"flip": 0.5}))
     same = (after == before).flatten(1).all(dim=1)
     mirrored = (after == before.flip(-1)).flatten(1).all(dim=1)
     assert bool((same ^ mirrored).all())
@@ -36,7 +36,7 @@ def test_about_half_of_the_images_are_mirrored(pixels: torch.Tensor) -> None:
 
 
 def test_each_image_moves_on_its_own_and_leaves_black(pixels: torch.Tensor) -> None:
-    after = augment(pixels, draw(600, 0), Augmentation(**NONE | {"shift": 2}))
+    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"shift": 2}))
     moves = set()
     for image, moved in zip(pixels[:, 0], after[:, 0], strict=True):
         padded = torch.zeros(32, 32, dtype=torch.uint8)
@@ -53,7 +53,7 @@ def test_each_image_moves_on_its_own_and_leaves_black(pixels: torch.Tensor) -> N
 
 
 def test_a_rectangle_of_2_to_40_percent_is_blacked_out(pixels: torch.Tensor) -> None:
-    after = augment(pixels, draw(600, 0), Augmentation(**NONE | {"erase": 0.5}))
+    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"erase": 0.5}))
     erased = after != pixels
     touched = erased.flatten(1).any(dim=1)
     assert 240 < int(touched.sum()) < 360

@@ -50,4 +50,4 @@ def test_seeded_gives_the_generator_back_as_it_was() -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_probe_counts_products_a_second(precision: str) -> None:
-    assert 1e8 < probe(resolve("cpu", precision), seconds=0.05) < 1e15
+    assert 1e8 < compute.probe(compute.resolve("cpu", precision), seconds=0.05) < 1e15

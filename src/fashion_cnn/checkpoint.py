@@ -78,6 +78,7 @@ class Checkpoints:
         except OSError:
             self._lock.seek(0)
             holder = self._lock.read() or "unknown"
+            self._lock.close()
             raise InputError(
                 f"process {holder} trains this very run already: wait for it, or stop it with "
                 f"`kill {holder}`; it saves its work first, and the next run goes on from there"
@@ -185,4 +186,5 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    return memoryview(tensor.detach().cpu().contiguous().numpy().reshape(-1).view(np.uint8))
+    array: np.ndarray = tensor.detach().cpu().contiguous().numpy()
+    return array.reshape(-1).view(np.uint8).data

@@ -66,6 +66,8 @@ def layer_memory(
 ) -> list[Memory]:
     """Estimate each layer's share at the end of the forward pass; the first has the images."""
     states = int(recipe.momentum > 0) if recipe.optimizer == "sgd" else 2
+    # Copies of the weights count as such states: their average, and those of the best epoch.
+    states += (recipe.ema_decay is not None) + (recipe.keep == "best")
     kept = [layer.own + layer.next for layer in _activations(rows, recipe, precision)]
     kept[0] += _image_bytes(recipe)
     return [

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from fashion_cnn.compute import Compute
@@ -89,8 +90,17 @@ def joined(compute: Compute) -> Iterator[tuple[Compute, Processes]]:
     elif compute.device.type != "cpu":
         raise InputError(f"one process is all that {compute.device.type} takes: unset LAUNCHER")
     try:
-        dist.init_process_group(backend, timeout=timedelta(minutes=10))
-        yield compute, Processes(dist.get_rank(), dist.get_world_size())
+        store, rank, count = next(rendezvous("env://"))
+        # torchrun keeps one store: what the processes before a restart wrote would mislead these.
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        dist.init_process_group(
+            backend,
+            store=dist.PrefixStore(f"attempt {attempt}", store),  # type: ignore[attr-defined]
+            rank=rank,
+            world_size=count,
+            timeout=timedelta(minutes=10),
+        )
+        yield compute, Processes(rank, count)
     except RuntimeError as error:
         if not any(name in str(error).lower() for name in ("gloo", "nccl", "connect")):
             raise

@@ -49,9 +49,8 @@ class Loop:
                     for name, parameter in names.items():
                         parameter.requires_grad_(name not in now)
                     frozen, runner = now, self._runner()
-                rate = float(state.schedule.get_last_lr()[0])
                 self._train_epoch(runner, training)
-                self._validate(len(training), validation, rate)
+                self._validate(len(training), validation)
                 self.pause(True)
 
     def _runner(self) -> nn.Module:
@@ -108,7 +107,7 @@ class Loop:
             self.tracker.training(running, norm, state.total_steps)
         state.losses.clear()
 
-    def _validate(self, trained: int, validation: Images, rate: float) -> None:
+    def _validate(self, trained: int, validation: Images) -> None:
         """Predict every validation image once, and end the epoch."""
         state, step = self.state, self.state.total_steps
         logits = self._predict(validation)
@@ -122,7 +121,7 @@ class Loop:
             train_accuracy=state.sums[1].item() / trained,
             validation_loss=loss.item(),
             validation_accuracy=right.item() / len(validation),
-            learning_rate=rate,
+            learning_rate=state.learning_rate,
         )
         state.end_epoch(row)
         if self.tracker:

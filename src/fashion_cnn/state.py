@@ -55,6 +55,8 @@ class TrainingState:
         self.rows: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.step = 0
+        # Of the epoch's first step.
+        self.learning_rate = self._current_rate()
         # Over the epoch's images so far: the sum of the losses, the number of right answers.
         self.sums = torch.zeros(2, device=next(network.parameters()).device)
         # The steps' losses since they were last looked at.
@@ -105,7 +107,7 @@ class TrainingState:
 
     def not_finite(self, quantity: str, value: float, step: int) -> InputError:
         """Return the error to raise where `quantity` is not finite in `step` of the epoch."""
-        rate, model = self.schedule.get_last_lr()[0], self.model
+        rate, model = self._current_rate(), self.model
         return InputError(
             f"{model}: the {quantity} is {value} in epoch {self.epoch}, step {step} of "
             f"{self.steps}, at learning rate {rate:.3g}: lower {model}.learning_rate, raise "
@@ -116,6 +118,7 @@ class TrainingState:
         """Take in an epoch's numbers and go to the start of the next."""
         self.rows.append(row)
         self.step = 0
+        self.learning_rate = self._current_rate()
         self.sums.zero_()
         if self.recipe.keep == "best" and self.best_row is row:
             weights = self.validated.state_dict()
@@ -137,6 +140,7 @@ class TrainingState:
             "best": self.best,
             "rows": [asdict(row) for row in self.rows],
             "step": self.step,
+            "learning_rate": self.learning_rate,
             "sums": self.sums,
             "losses": torch.stack(self.losses) if self.losses else torch.zeros(0),
         }
@@ -156,6 +160,7 @@ class TrainingState:
         self.best = saved["best"]
         self.rows = [Epoch(**row) for row in saved["rows"]]
         self.step = saved["step"]
+        self.learning_rate = saved["learning_rate"]
         self.sums.copy_(saved["sums"])
         self.losses = [*saved["losses"].to(self.sums.device)]
 
@@ -165,3 +170,6 @@ class TrainingState:
         states = {"sgd": int(self.recipe.momentum > 0)}.get(self.recipe.optimizer, 2)
         averages = int(self.average is not None) + int(self.recipe.keep == "best")
         return weights * (1 + states + averages)
+
+    def _current_rate(self) -> float:
+        return float(self.schedule.get_last_lr()[0])

@@ -1,13 +1,16 @@
 """One training from parameters to weights: begun anew or gone on with, watched, saved."""
 
 import json
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from math import ceil
+from signal import Signals
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fashion_cnn import weights
 from fashion_cnn.checkpoint import Checkpoints, fingerprint
@@ -65,30 +68,16 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
             state.restore(saved["state"])
             made_with = _continued(saved["made_with"], made_with)
         tracker: Tracker | None = None
+        if processes.main:
+            tracker = stack.enter_context(Tracker(root(), model, saved and saved["tracker"]))
+            _introduce(tracker, state, made_with, training.pixels, transform, layers)
         if checkpoints:
             checkpoints.expect(state.size())
-            tracker = stack.enter_context(Tracker(root(), model, saved and saved["tracker"]))
-            if saved:
-                print(f"{model}: resumed in epoch {state.epoch} after {state.step} steps")
-                if state.rows:
-                    tracker.write(state.rows, state.kept_row, made_with)
-            else:
-                tracker.begin(network, training.pixels[:64], transform(training.pixels[:1]), layers)
         stop = stack.enter_context(Stop())
+        pause = partial(_pause, state, checkpoints, tracker, made_with, processes, stop)
+        loop = Loop(state, transform, compute, tracker, processes, pause, made_with)
+        loop.fit(training, validation)
 
-        def pause(epoch_ended: bool) -> None:
-            """Save where it is time to, and end where a signal has asked to."""
-            signal = processes.highest(stop.signal)
-            if checkpoints and tracker and (signal or checkpoints.due(epoch_ended=epoch_ended)):
-                state.check_finite()
-                whole = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint()}
-                checkpoints.write(whole | {"made_with": made_with}, state.total_steps)
-            if signal:
-                raise SystemExit(128 + signal)
-
-        Loop(state, transform, compute, tracker, processes, pause, made_with).fit(
-            training, validation
-        )
         if checkpoints and tracker:
             weights.save(
                 weights_file(model),
@@ -101,6 +90,55 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
             )
             checkpoints.remove()
             _conclude(state, tracker, compute, processes, layers, len(training))
+
+
+def _continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Say with what a training was made that was begun with `before` and goes on with `now`."""
+    if {name: value for name, value in before.items() if name != "begun_with"} == now:
+        return before
+    return now | {"begun_with": before}
+
+
+def _introduce(
+    tracker: Tracker,
+    state: TrainingState,
+    made_with: dict[str, Any],
+    pixels: Tensor,
+    transform: Transform,
+    layers: list[dict[str, Any]],
+) -> None:
+    """Show what is trained, or where an interrupted run goes on."""
+    if not state.total_steps:
+        tracker.begin(state.network, pixels[:64], transform(pixels[:1]), layers)
+        return
+    print(f"{state.model}: resumed in epoch {state.epoch} after {state.step} steps")
+    if state.rows:
+        tracker.write(state.rows, state.kept_row, made_with)
+
+
+def _pause(
+    state: TrainingState,
+    checkpoints: Checkpoints | None,
+    tracker: Tracker | None,
+    made_with: dict[str, Any],
+    processes: Processes,
+    stop: Stop,
+    epoch_ended: bool,
+) -> None:
+    """Save where it is time to; save and end where a signal has asked to."""
+    number = processes.highest(stop.signal)
+    if checkpoints and tracker and (number or checkpoints.due(epoch_ended=epoch_ended)):
+        state.check_finite()
+        whole = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint()}
+        checkpoints.write(whole | {"made_with": made_with}, state.total_steps)
+    if number:
+        if processes.main:
+            print(
+                f"stopped by {Signals(number).name} in epoch {state.epoch} after {state.step} "
+                "steps: saved; the same command goes on from here",
+                file=sys.stderr,
+            )
+        raise SystemExit(128 + number)
 
 
 def _conclude(
@@ -120,10 +158,3 @@ def _conclude(
         f"{seconds:.1f} s, {images / seconds:,.0f} images/s, {operations / seconds / peak:.0%} "
         f"of the {compute.device}'s measured {peak / 1e9:,.0f} GFLOP/s"
     )
-
-
-def _continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Say with what a training was made that was begun with `before` and goes on with `now`."""
-    if {name: value for name, value in before.items() if name != "begun_with"} == now:
-        return before
-    return now | {"begun_with": before}
