@@ -2,7 +2,6 @@
 
 import struct
 import warnings
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -15,12 +14,12 @@ from fashion_cnn.errors import InputError
 
 Background = Literal["auto", "dark", "light"]
 
-# What Pillow raises on damaged files; a picture over its limit of 90 million pixels warns.
-UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, struct.error),
-    *(zlib.error, OverflowError, MemoryError),
-    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
+# What Pillow raises on damaged files.
+DAMAGED = (OSError, SyntaxError, IndexError, TypeError, ValueError, EOFError, struct.error)
+# And on a picture of more pixels than it trusts, 90 million or twice that.
+TOO_LARGE = (Image.DecompressionBombWarning, Image.DecompressionBombError)
+# A longer side than this is more than 28 pixels need; JPEG is then decoded at a half or less.
+ENOUGH = 16 * IMAGE_SIZE
 
 
 def find(paths: Iterable[Path]) -> Iterator[Path]:
@@ -30,13 +29,13 @@ def find(paths: Iterable[Path]) -> Iterator[Path]:
     left out. A path of nothing is yielded too: reading it says so.
     """
     for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        inside = sorted(below.relative_to(path) for below in path.rglob("*") if below.is_file())
-        shown = [name for name in inside if not any(part.startswith(".") for part in name.parts)]
+        try:
+            below = sorted(path.rglob("*")) if path.is_dir() else []
+        except OSError:  # such as a name too long: reading it says so
+            below = []
+        files = [file for file in below if not file.is_dir() and not _hidden(file, path)]
         # A folder with nothing in it is no picture: reading it says so.
-        yield from [path / name for name in shown] or [path]
+        yield from files or [path]
 
 
 def read(path: Path, background: Background = "auto") -> np.ndarray:
@@ -55,28 +54,33 @@ def read(path: Path, background: Background = "auto") -> np.ndarray:
 
     Source: Xiao, Rasul & Vollgraf (2017), "Fashion-MNIST", section 2, for the order of steps.
     """
-    if path.is_dir():
-        raise InputError("no file in this folder")
-    if not path.is_file():
-        raise InputError("no such file")
     try:
+        if not path.is_file():
+            raise InputError("no file in this folder" if path.is_dir() else "no such file")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=("PNG", "JPEG")) as opened:
+                opened.draft(None, (ENOUGH, ENOUGH))
                 grey = _grey(ImageOps.exif_transpose(opened), background)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-        raise InputError(f"over {Image.MAX_IMAGE_PIXELS or 0:,} pixels") from None
+    except InputError:
+        raise
+    except TOO_LARGE:
+        raise InputError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
         raise InputError("no PNG or JPEG picture") from None
     except PermissionError:
         raise InputError("no permission to read it") from None
-    except UNREADABLE as error:
+    except DAMAGED as error:
         raise InputError(f"damaged picture ({error})") from None
     level = _background(grey)
     fitted = grey if grey.size == (IMAGE_SIZE, IMAGE_SIZE) else _fit(grey, level)
     light = background == "light" or (background == "auto" and level > 127)
     return np.asarray(ImageOps.invert(fitted) if light else fitted)
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _grey(image: Image.Image, background: Background) -> Image.Image:
