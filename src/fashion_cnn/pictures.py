@@ -73,7 +73,7 @@ def read(path: Path, background: Background = "auto") -> np.ndarray:
         raise InputError("no permission to read it") from None
     except DAMAGED as error:
         raise InputError(f"damaged picture ({error})") from None
-    level = _background(grey)
+    level = background_level(grey)
     fitted = grey if grey.size == (IMAGE_SIZE, IMAGE_SIZE) else _fit(grey, level)
     light = background == "light" or (background == "auto" and level > 127)
     return np.asarray(ImageOps.invert(fitted) if light else fitted)
@@ -99,7 +99,7 @@ def _grey(image: Image.Image, background: Background) -> Image.Image:
     return image if image.mode == "L" else image.convert("RGB").convert("L")
 
 
-def _background(grey: Image.Image) -> int:
+def background_level(grey: Image.Image) -> int:
     """Return the median level of the four corners, each a 14th of the shorter side wide.
 
     Of the borders' and corners' means and medians, the one that tells the 70,000 images of the
