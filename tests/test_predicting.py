@@ -212,11 +212,12 @@ def narrow_vgg11() -> torch.nn.Module:
     """Return VGG-11 for 32 pixels with a classifier of 32 units for 4,096: 40 MB for 515."""
     with torch.device("meta"):
         network = models.build("vgg11", image_size=32)
-        tiled = type(network.classifier[0])(network.classifier[0].in_features, 32)
-        assert isinstance(tiled, TiledLinear)
-        network.classifier[0] = tiled
-        network.classifier[3] = torch.nn.Linear(32, 32)
-        network.classifier[6] = torch.nn.Linear(32, 10)
+        classifier = network.classifier
+        assert isinstance(classifier, torch.nn.Sequential)
+        assert isinstance(classifier[0], TiledLinear)
+        classifier[0] = TiledLinear(classifier[0].in_features, 32)
+        classifier[3] = torch.nn.Linear(32, 32)
+        classifier[6] = torch.nn.Linear(32, 10)
     network.to_empty(device="cpu")
     for parameter in network.parameters():
         if parameter.ndim > 1:

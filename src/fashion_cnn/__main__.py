@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from fashion_cnn.errors import InputError, run
-from fashion_cnn.project import TRAINED_BY, weights_file
+from fashion_cnn.project import TRAINED_BY, root, weights_file
 
 
 def main() -> None:
@@ -99,7 +99,7 @@ def _export(arguments: argparse.Namespace) -> None:
 
     path = weights_file(arguments.model).with_suffix(".onnx")
     exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
