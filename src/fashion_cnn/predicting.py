@@ -70,7 +70,9 @@ def predictions(
         # Nobody knows the labels, and the network does not see them.
         images = Images(pixels, torch.full((len(batch),), -1))
         logits = predict(network, images, trained.transform, compute, batch_size)
-        probabilities, order = logits.softmax(dim=1).cpu().sort(dim=1, descending=True, stable=True)
+        # By logits, as two of them may differ where their probabilities no longer do.
+        order = logits.argsort(dim=1, descending=True, stable=True)
+        probabilities = logits.softmax(dim=1).gather(1, order)
         for (file, _), values, classes in zip(
             batch, probabilities.tolist(), order.tolist(), strict=True
         ):
@@ -80,7 +82,7 @@ def predictions(
 
 
 def table(rows: Iterable[Prediction]) -> str:
-    """Return the predictions as an aligned table; no lines of it without predictions."""
+    """Return the predictions as an aligned table, probabilities to 4 decimals."""
     return tabulate(
         [
             (name, kind, f"{p:.4f}", second, f"{q:.4f}")
