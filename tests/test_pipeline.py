@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_cnn import params
+from fashion_cnn import dataset, params
 from fashion_cnn.dataset import CLASSES
 from tests.conftest import ROOT, Shell
 
@@ -81,6 +82,28 @@ def test_every_output_is_there_and_measured_on_real_images(smoke: Path) -> None:
             assert len(pictures) == layers
             assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
     assert json.loads((smoke / "metrics/evaluate/lenet.json").read_text())["accuracy"] > 0.5
+
+
+def test_predict_is_as_accurate_on_pngs_as_evaluate_on_the_same_images(
+    unchanged: Path, shell: Shell, fashion_mnist: Path, tmp_path: Path
+) -> None:
+    evaluated = pd.read_csv(unchanged / "data/predictions/lenet.csv").head(200)
+    images = dataset.read(fashion_mnist, "t10k")
+    for index in evaluated["index"]:
+        Image.fromarray(images.pixels[index, 0].numpy()).save(tmp_path / f"{index:05}.png")
+    command = ("python", "-m", "fashion_cnn", "predict", "lenet", str(tmp_path), "--json")
+    done = shell(*command, cwd=unchanged, PYTHONPATH="src")
+    assert (done.returncode, done.stderr) == (0, "")
+    predicted = pd.Series([json.loads(line)["class"] for line in done.stdout.splitlines()])
+    assert predicted.tolist() == evaluated["predicted"].tolist()
+    accuracy = (evaluated["label"] == evaluated["predicted"]).mean()
+    assert (predicted == evaluated["label"]).mean() == accuracy > 0.5
+    # What a user makes beside the weights leaves git and DVC as they were.
+    done = shell("python", "-m", "fashion_cnn", "export", "lenet", cwd=unchanged, PYTHONPATH="src")
+    assert done.returncode == 0, done.stderr
+    assert shell("dvc", "status", "--json", cwd=unchanged).stdout.strip() == "{}"
+    assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
+    (unchanged / "data/models/lenet.onnx").unlink()
 
 
 def test_a_second_run_executes_nothing(smoke: Path, shell: Shell) -> None:
