@@ -112,30 +112,18 @@ def reliability(logits: Tensor, labels: Tensor) -> pd.DataFrame:
 
 def confident_mistakes(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the indices of the wrong answers (M,) int64, the surest first."""
-    wrong = (logits.argmax(dim=1) != labels).nonzero().flatten()
-    # In float64, sure answers differ that are all 1 in float32; equal ones keep their order.
-    surest = logits[wrong].double().softmax(dim=1).amax(dim=1)
-    return wrong[surest.argsort(descending=True, stable=True)]
+    return _wrong_by(-logits.double().softmax(dim=1).amax(dim=1), logits, labels)
 
 
 def likely_mislabelled(logits: Tensor, labels: Tensor) -> Tensor:
     """Return the indices of the wrong answers (M,) int64, the likeliest wrong labels first.
 
-    From each probability goes what the network gives to that class on average where it is the
-    label; the smaller the label's rest is against the largest other, the likelier the label is
-    wrong. A class that the network often doubts then counts no less than one that it knows.
+    That is where the network, trained on other images, gives the label the least probability.
 
-    Source: Northcutt, Jiang & Chuang (2021), "Confident Learning", eq. 2 for the thresholds;
-    the normalised margin of section 3.2.2, adjusted by them as in cleanlab.
+    Source: Northcutt, Jiang & Chuang (2021), "Confident Learning", section 3.2: self-confidence.
     """
-    probabilities = logits.double().softmax(dim=1)
-    given = F.one_hot(labels, len(CLASSES)).bool()
-    own = probabilities.where(given, 0).sum(dim=0) / given.sum(dim=0).clamp(min=1)
-    # No image tells how sure the network is of a class without one: let that take certainty.
-    adjusted = probabilities - own.where(given.any(dim=0), 1)
-    margin = adjusted[given] - adjusted.masked_fill(given, -torch.inf).amax(dim=1)
-    order = margin.argsort(stable=True)
-    return order[(logits.argmax(dim=1) != labels)[order]]
+    trust = logits.double().log_softmax(dim=1).gather(1, labels[:, None])
+    return _wrong_by(trust[:, 0], logits, labels)
 
 
 def tabulate(logits: Tensor, labels: Tensor) -> tuple[str, str]:
@@ -164,3 +152,12 @@ def _require_finite(logits: Tensor) -> None:
             f"the network's answer to {broken} of {len(logits)} images is NaN or infinite, so "
             "nothing is measured: train it again, at a lower learning rate or in float32"
         )
+
+
+def _wrong_by(score: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the indices of the wrong answers, the lowest score first, ties in their order.
+
+    Scores are float64: in float32, many sure answers have a probability of exactly 1.
+    """
+    wrong = (logits.argmax(dim=1) != labels).nonzero().flatten()
+    return wrong[score[wrong].argsort(stable=True)]

@@ -41,13 +41,16 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
         "reliability": _draw_reliability(evaluation.reliability(logits, labels), model, error),
         "classes": _draw_classes(evaluation.measure_classes(logits, labels), model),
         "confident_mistakes": _draw_gallery(
-            logits, images, mistakes, f"{model}: the surest of {len(mistakes)} wrong answers"
+            logits,
+            images,
+            mistakes,
+            f"{model}: the surest of {len(mistakes)} wrong answers",
         ),
         "likely_mislabelled": _draw_gallery(
             logits,
             images,
             doubtful,
-            f"{model}: the likeliest wrong labels, by confident learning",
+            f"{model}: the likeliest wrong labels, those of the least probability",
         ),
     }
 
@@ -72,9 +75,9 @@ def _draw_confusion(values: np.ndarray, title: str, number: str) -> Figure:
     axes.set(xlabel="predicted", ylabel="actual", title=title)
     half = values.max() / 2
     for (row, column), value in np.ndenumerate(values):
-        if value:
+        text = format(value, number)
+        if float(text) > 0:
             color = "white" if value > half else "black"
-            text = format(value, number)
             axes.text(column, row, text, color=color, ha="center", va="center", fontsize=8)
     figure.colorbar(picture, ax=axes, shrink=0.8)
     return figure
@@ -88,9 +91,14 @@ def _draw_reliability(bins: pd.DataFrame, model: str, error: float) -> Figure:
     place = {"width": width, "align": "edge", "edgecolor": "white"}
     upper.bar(bins["low"], bins["accuracy"].fillna(0), **place, color="#1f77b4", label="accuracy")
     upper.plot(
-        bins["confidence"], bins["accuracy"], "o", color="black", markersize=4, label="bin means"
+        bins["confidence"],
+        bins["accuracy"],
+        "o",
+        color="black",
+        markersize=4,
+        label="at the mean confidence",
     )
-    upper.plot((0, 1), (0, 1), "--", color="grey", label="as sure as right")
+    upper.plot((0, 1), (0, 1), "--", color="grey", label="perfect calibration")
     upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     upper.set_title(f"{model}: reliability, expected calibration error {error:.4f}")
     upper.legend(loc="upper left")
@@ -110,6 +118,7 @@ def _draw_classes(classes: pd.DataFrame, model: str) -> Figure:
         axes.bar_label(bars, fmt="%.3f", padding=2, fontsize=7)
     count = classes["images"].astype(str)
     axes.set_yticks(range(len(classes)), classes["class"] + "\n" + count + " images", fontsize=8)
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1.08), title=f"{model}: precision, recall and F1 of each class")
     axes.spines[["top", "right"]].set_visible(False)
@@ -118,21 +127,23 @@ def _draw_classes(classes: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_gallery(logits: Tensor, images: Images, ranking: Tensor, title: str) -> Figure:
-    """Draw the first of `ranking`, row by row, each with index, label, and predicted class."""
+    """Draw the first of `ranking` with index, label, predicted class and their probabilities."""
     figure = Figure(figsize=(11, 9), dpi=120)
     figure.suptitle(title)
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.88, hspace=0.45)
-    probabilities, predicted = logits.softmax(dim=1).max(dim=1)
+    probabilities = logits.double().softmax(dim=1)
     shown = ranking[: ROWS * COLUMNS].tolist()
     if not shown:
         figure.text(0.5, 0.5, f"every one of {len(images)} images is answered right", ha="center")
     for place, index in enumerate(shown, start=1):
+        label, guess = int(images.labels[index]), int(logits[index].argmax())
         axes = figure.add_subplot(ROWS, COLUMNS, place)
-        axes.imshow(images.pixels[index, 0], cmap="gray", vmin=0, vmax=255)
+        axes.imshow(images.pixels[index, 0].numpy(), cmap="gray", vmin=0, vmax=255)
         axes.set_axis_off()
+        trust, sureness = probabilities[index, [label, guess]].mul(100).tolist()
         axes.set_title(
-            f"test image {index}\nlabel: {CLASSES[images.labels[index]]}\n"
-            f"predicted: {CLASSES[predicted[index]]}, {probabilities[index]:.1%}",
+            f"test image {index}\nlabel: {CLASSES[label]}, {trust:.2g}%\n"
+            f"predicted: {CLASSES[guess]}, {sureness:.2f}%",
             fontsize=8,
         )
     return figure
