@@ -50,7 +50,7 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
             logits,
             images,
             doubtful,
-            f"{model}: the likeliest wrong labels, those of the least probability",
+            f"{model}: the likeliest wrong labels, to which it gives the least probability",
         ),
     }
 
@@ -144,6 +144,6 @@ def _draw_gallery(logits: Tensor, images: Images, ranking: Tensor, title: str) -
         axes.set_title(
             f"test image {index}\nlabel: {CLASSES[label]}, {trust:.2g}%\n"
             f"predicted: {CLASSES[guess]}, {sureness:.2f}%",
-            fontsize=8,
+            fontsize=7.5,
         )
     return figure
