@@ -25,7 +25,16 @@ STAGES = [
     "train_vgg",
     "finetune_vgg11",
     *(f"{stage}@{model}" for stage in ("export_images", "evaluate") for model in MODELS),
+    "compare_models",
 ]
+EVALUATION_FIGURES = {
+    "classes",
+    "confident_mistakes",
+    "confusion_counts",
+    "confusion_normalized",
+    "likely_mislabelled",
+    "reliability",
+}
 
 
 def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -76,11 +85,21 @@ def test_every_output_is_there_and_measured_on_real_images(smoke: Path) -> None:
         confusion = pd.read_csv(smoke / f"plots/confusion/{model}.csv")
         assert list(confusion.columns) == ["actual", "predicted"]
         assert confusion["predicted"].tolist() == table["predicted"].tolist()
+        assert metrics["accuracy_low"] < metrics["accuracy"] < metrics["accuracy_high"]
+        assert metrics["parameters"] == shapes[model]["parameters"]
+        assert metrics["weight_bytes"] == 4 * metrics["parameters"]
+        classes = pd.read_csv(smoke / f"plots/classes/{model}.csv")
+        assert classes["images"].sum() == metrics["images"]
+        drawn = {path.stem for path in (smoke / "plots/evaluate" / model).iterdir()}
+        assert drawn == EVALUATION_FIGURES
         layers = 2 if model == "lenet" else 8
         for kind in ("filters", "feature_maps"):
             pictures = list((smoke / "plots" / kind / model).iterdir())
             assert len(pictures) == layers
             assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+    compared = json.loads((smoke / "metrics/compare_models.json").read_text())
+    assert list(compared["pairs"]) == ["lenet_vgg", "lenet_vgg11", "vgg_vgg11"]
+    assert compared["images"] == values.evaluate.test_images
     assert json.loads((smoke / "metrics/evaluate/lenet.json").read_text())["accuracy"] > 0.5
 
 
@@ -124,7 +143,12 @@ def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records
     unchanged: Path, shell: Shell
 ) -> None:
     done = shell("dvc", "exp", "run", "-S", "lenet.learning_rate=1e-5", cwd=unchanged)
-    assert ran(done) == ["evaluate@lenet", "export_images@lenet", "train_lenet"]
+    assert ran(done) == [
+        "compare_models",
+        "evaluate@lenet",
+        "export_images@lenet",
+        "train_lenet",
+    ]
     assert "learning_rate: 1e-05" in (unchanged / "params.yaml").read_text()
     locked = YAML(typ="safe").load(unchanged / "dvc.lock")
     recorded = locked["stages"]["train_lenet"]["params"]["params.yaml"]["lenet"]["learning_rate"]
@@ -143,6 +167,7 @@ def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> No
     )
     assert ran(shell("dvc", "repro", cwd=unchanged)) == [
         "check_shapes",
+        "compare_models",
         "evaluate@vgg",
         "export_images@vgg",
         "train_vgg",
