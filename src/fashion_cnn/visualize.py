@@ -155,7 +155,7 @@ def draw_grad_cam(name: str, examples: Sequence[Example], heat: Tensor) -> Figur
     side, gap, columns = 1.8, 0.05, min(len(examples), 4)
     rows = math.ceil(len(examples) / columns)
     across, up = 2 * side + gap + 2 * MARGIN, 2 * LINE + side + MARGIN
-    width = max(columns * across + BAR + 4 * MARGIN, 5.6)
+    width = max(columns * across + BAR + 4 * MARGIN, 6.0)
     figure = make_figure(
         width,
         HEADING + rows * up,
