@@ -153,7 +153,7 @@ def test_grad_cam_is_the_papers_formula() -> None:
     torch.manual_seed(0)
     network = lenet.build().eval()
     images, targets = torch.randn(3, 1, 28, 28), torch.tensor([1, 5, 9])
-    heat = extraction.grad_cam(network, network.relu2, images, targets)
+    heat = extraction.grad_cam(network, network.get_submodule("relu2"), images, targets)
     expected = [
         by_autograd(network, image[None], int(target))
         for image, target in zip(images, targets, strict=True)
@@ -165,5 +165,5 @@ def test_grad_cam_of_what_speaks_nowhere_for_a_class_is_zero() -> None:
     network = lenet.build().eval()
     for parameter in network.parameters():
         nn.init.zeros_(parameter)
-    heat = extraction.grad_cam(network, network.relu2, torch.randn(1, 1, 28, 28), torch.tensor([0]))
+    heat = extraction.grad_cam(network, network.get_submodule("relu2"), torch.randn(1, 1, 28, 28), torch.tensor([0]))
     assert heat.tolist() == torch.zeros(1, 8, 8).tolist()
