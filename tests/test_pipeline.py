@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_cnn import dataset, params
+from fashion_cnn import dataset, params, weights
 from fashion_cnn.dataset import CLASSES
+from fashion_cnn.extraction import convolutions
 from tests.conftest import ROOT, Shell
 
 MODELS = ("lenet", "vgg", "vgg11")
@@ -92,11 +93,18 @@ def test_every_output_is_there_and_measured_on_real_images(smoke: Path) -> None:
         assert classes["images"].sum() == metrics["images"]
         drawn = {path.stem for path in (smoke / "plots/evaluate" / model).iterdir()}
         assert drawn == EVALUATION_FIGURES
-        layers = 2 if model == "lenet" else 8
-        for kind in ("filters", "feature_maps"):
-            pictures = list((smoke / "plots" / kind / model).iterdir())
-            assert len(pictures) == layers
-            assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+        network = weights.load(smoke / f"data/models/{model}.safetensors", model).network
+        layers = {f"{name}.png" for name in convolutions(network)}
+        assert len(layers) == (2 if model == "lenet" else 8)
+        maps = smoke / "plots/feature_maps" / model
+        assert {path.name for path in maps.iterdir()} == {"0", "17"}
+        for folder in (smoke / "plots/kernels" / model, maps / "0", maps / "17"):
+            assert {path.name for path in folder.iterdir()} == layers
+            assert all(p.read_bytes().startswith(b"\x89PNG") for p in folder.iterdir())
+        assert (smoke / f"plots/grad_cam/{model}.png").read_bytes().startswith(b"\x89PNG")
+        dead = json.loads((smoke / f"metrics/export_images/{model}.json").read_text())
+        assert dead["images"] == values.export_images.dead_channel_images
+        assert dead["channels"] == sum(c.out_channels for c in convolutions(network).values())
     compared = json.loads((smoke / "metrics/compare_models.json").read_text())
     assert list(compared["pairs"]) == ["lenet_vgg", "lenet_vgg11", "vgg_vgg11"]
     assert compared["images"] == values.evaluate.test_images
@@ -155,9 +163,23 @@ def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records
     assert recorded == params.load(unchanged / "params.yaml").lenet.learning_rate == 1e-5
     curve = pd.read_csv(unchanged / "plots/training/lenet.csv")
     assert curve["learning_rate"].max() <= 1e-5
+    _kernels_stand_side_by_side(unchanged, shell)
     shutil.copy(unchanged / "presets/smoke.yaml", unchanged / "params.yaml")
     assert ran(shell("dvc", "repro", cwd=unchanged)) == []
     assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
+
+
+def _kernels_stand_side_by_side(folder: Path, shell: Shell) -> None:
+    """The pictures of two revisions differ, and follow each other in the page of both."""
+    done = shell("dvc", "plots", "diff", "HEAD", "-o", "dvc_plots", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "dvc_plots/index.html").read_text()
+    for picture in ("kernels_lenet_conv1", "feature_maps_lenet_17_conv2", "grad_cam_lenet"):
+        names = [f"static/{revision}_plots_{picture}.png" for revision in ("workspace", "HEAD")]
+        assert re.findall(rf'src="(static/\w+_plots_{picture}\.png)"', page) == names
+        now, before = ((folder / "dvc_plots" / name).read_bytes() for name in names)
+        assert now.startswith(b"\x89PNG")
+        assert now != before
 
 
 def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> None:
@@ -245,12 +267,14 @@ def test_bad_weights_stop_a_stage_with_the_stage_that_mends_them(
 
 def test_an_image_that_is_not_there_is_told(unchanged: Path, shell: Shell) -> None:
     text = (unchanged / "params.yaml").read_text()
-    (unchanged / "params.yaml").write_text(re.sub(r"  image: 0", "  image: 5000", text))
+    (unchanged / "params.yaml").write_text(
+        re.sub(r"  images: \[0, 17\]", "  images: [10000]", text)
+    )
     done = shell("dvc", "repro", "export_images@lenet", cwd=unchanged)
     assert done.returncode != 0
     assert (
-        "export_images.image: expected an index below dataset.validation_images, 1000, got 5000"
-        in done.stderr
+        "export_images.images: expected one_per_class or a list of indices from 0 to 9999, "
+        "got [10000]" in done.stderr
     )
 
 

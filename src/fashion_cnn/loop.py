@@ -14,6 +14,7 @@ from fashion_cnn.augmentation import augment, draw
 from fashion_cnn.compute import Compute, derive_seed
 from fashion_cnn.dataset import CLASSES, Images, Transform, shuffled
 from fashion_cnn.distributed import ALONE, Processes
+from fashion_cnn.errors import InputError
 from fashion_cnn.inference import predict
 from fashion_cnn.state import Epoch, TrainingState
 from fashion_cnn.tracking import Tracker
@@ -37,8 +38,20 @@ class Loop:
         """Train on images of the compute device until the recipe's end.
 
         Raises:
-            InputError: the loss or the gradients are not finite.
+            InputError: the loss or the gradients are not finite, or torch.compile fails.
         """
+        try:
+            self._fit(training, validation)
+        except Exception as error:
+            compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+            if not compiler:
+                raise
+            raise InputError(
+                f"{self.state.model}.compile: torch.compile failed "
+                f"({str(error).strip().splitlines()[0]}): install a C++ compiler or set it to false"
+            ) from None
+
+    def _fit(self, training: Images, validation: Images) -> None:
         state, device = self.state, self.compute.device
         frozen, runner = None, state.network
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

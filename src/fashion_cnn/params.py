@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -19,6 +19,12 @@ Count = Annotated[int, Field(ge=1)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 Precision = Literal["auto", "bfloat16", "float32"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+LayerKind = Literal["convolution", "activation", "pool"]
+Colors = Literal["diverging", "grey"]
+OnePerClass = Literal["one_per_class"]
+TestImage = Annotated[int, Field(ge=0, lt=10_000)]
 
 
 class Section(BaseModel):
@@ -169,17 +175,38 @@ class VGG11(Recipe):
         return epoch <= self.freeze_epochs and parameter.startswith("features.")
 
 
-class ExportImages(Section):
-    """Pictures of kernels and feature maps."""
+def _check_images(value: object) -> object:
+    """Say in one line what pydantic would say once for each part of the union."""
+    indices = value if isinstance(value, list) else []
+    valid = [type(index) is int and 0 <= index < 10_000 for index in indices]
+    if value != "one_per_class" and not (valid and all(valid)):
+        raise PydanticCustomError("images", "one_per_class or a list of indices from 0 to 9999")
+    return value
 
-    image: Annotated[int, Field(ge=0)]
-    """Which validation image the feature maps are of."""
+
+class ExportImages(Section):
+    """Pictures of kernels, feature maps and where the network looks."""
+
+    images: Annotated[OnePerClass | list[TestImage], BeforeValidator(_check_images)]
+    """Test images by index, or one_per_class: the first of each class."""
+    maps_after: Annotated[list[LayerKind], Field(min_length=1)]
+    """Layers whose output is drawn."""
     max_kernels: Count
     """Kernels drawn of a layer, at the most."""
-    kernel_colors: Literal["diverging", "grey"]
+    kernel_channel: Literal["strongest", "first"]
+    """Input channel drawn of a kernel; strongest is that of the largest L2 norm."""
+    kernel_colors: Colors
     """diverging is red above and blue below a white 0."""
     max_maps: Count
     """Feature maps drawn of a layer, at the most."""
+    map_colors: Colors
+    """diverging is red above and blue below a white 0."""
+    dead_channel_images: Annotated[int, Field(ge=1, le=10_000)]
+    """Test images, the first of the file, that dead channels are zero for."""
+    grad_cam_size: Count
+    """Grad-CAM reads the last convolution whose maps have at least as many pixels a side."""
+    device: Device
+    """auto is CUDA, else MPS, else the CPU."""
 
 
 class Evaluate(Section):
@@ -273,11 +300,6 @@ def _conflicts(params: Params) -> list[str]:
         for model in TRAINED_BY
         if (recipe := getattr(params, model)).nesterov and not recipe.momentum
     ]
-    if params.export_images.image >= kept:
-        faults.append(
-            f"export_images.image: expected an index below dataset.validation_images, {kept}, "
-            f"got {params.export_images.image}"
-        )
     return faults
 
 
