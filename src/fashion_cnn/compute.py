@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import torch
 
@@ -33,6 +34,7 @@ class Compute:
             "precision": str(self.dtype).removeprefix("torch."),
             "python": platform.python_version(),
             "torch": torch.__version__,
+            "torchvision": version("torchvision"),
         }
 
     def describe(self) -> dict[str, str | int]:
@@ -106,12 +108,15 @@ def probe(compute: Compute, seconds: float = 0.5) -> float:
 
 def reseed(device: torch.device, *parts: int | str) -> None:
     """Seed the generator that `device` draws from, such as dropout's."""
+    # Not by torch.manual_seed: it keeps a stack trace for each kind of device that is not in use.
     seed = derive_seed(*parts)
-    if device.type == "cpu":
-        # torch.manual_seed also notes a stack trace for each kind of device that is not in use.
-        torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        index = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.default_generators[index].manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
     else:
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
 
 
 @contextmanager

@@ -42,7 +42,8 @@ class Tracker:
         else:
             self.seconds, self.elapsed = resumed["seconds"], resumed["elapsed"]
             self._cut_events(resumed["events"])
-        self.writer = SummaryWriter(self.runs)
+        # A TensorBoard that is open has shown what was cut off; the step tells it to forget that.
+        self.writer = SummaryWriter(self.runs, purge_step=resumed and resumed["step"] + 1)
         self.bar: tqdm[Never] = tqdm(unit=" images", disable=None, leave=False)
 
     def __enter__(self) -> Self:
@@ -57,11 +58,12 @@ class Tracker:
         self.bar.close()
         self.writer.close()
 
-    def to_checkpoint(self) -> dict[str, Any]:
-        """Return the times so far, and how far TensorBoard's files reach."""
+    def to_checkpoint(self, step: int) -> dict[str, Any]:
+        """Return the times so far, and how far TensorBoard's files reach, after `step` steps."""
         self.writer.flush()
         events = {path.name: path.stat().st_size for path in self._events()}
-        return {"seconds": self.seconds, "elapsed": self._elapsed(), "events": events}
+        seconds = {"seconds": self.seconds, "elapsed": self._elapsed()}
+        return seconds | {"step": step, "events": events}
 
     def begin(
         self, network: nn.Module, pixels: Tensor, inputs: Tensor, layers: list[dict[str, Any]]
@@ -158,8 +160,10 @@ class Tracker:
     def _cut_events(self, sizes: Mapping[str, int]) -> None:
         """Take back what TensorBoard was told after the checkpoint, as it will be told again."""
         for path in self._events():
-            if path.stat().st_size > sizes.get(path.name, 0):
-                os.truncate(path, sizes.get(path.name, 0))
+            if path.name not in sizes:
+                path.unlink()
+            elif path.stat().st_size > sizes[path.name]:
+                os.truncate(path, sizes[path.name])
 
 
 def draw_predictions(images: Images, logits: Tensor) -> Figure:

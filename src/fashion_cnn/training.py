@@ -129,8 +129,9 @@ def _pause(
     number = processes.highest(stop.signal)
     if checkpoints and tracker and (number or checkpoints.due(epoch_ended=epoch_ended)):
         state.check_finite()
-        whole = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint()}
-        checkpoints.write(whole | {"made_with": made_with}, state.total_steps)
+        step = state.total_steps
+        whole = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint(step)}
+        checkpoints.write(whole | {"made_with": made_with}, step)
     if number:
         if processes.main:
             print(
