@@ -89,3 +89,50 @@ def make_clone(shell: Shell) -> Callable[[Path], Path]:
 def clone(make_clone: Callable[[Path], Path], tmp_path: Path) -> Path:
     """A fresh clone of the working tree, for one test."""
     return make_clone(tmp_path / "clone")
+
+
+TOY = {
+    "params.yaml": "seed: 1\n",
+    "train.py": "import json, pathlib\n"
+    "text = pathlib.Path('data/images').read_text()\n"
+    "pathlib.Path('data/model').write_text(text * 2)\n"
+    "pathlib.Path('metrics.json').write_text(json.dumps({'accuracy': 0.9, 'images': 10}))\n",
+    "dvc.yaml": """\
+stages:
+  download:
+    cmd: mkdir -p data && echo images > data/images
+    outs: [data/images]
+  train:
+    cmd: python train.py
+    deps: [data/images, train.py]
+    params: [seed]
+    outs: [data/model]
+    metrics: [{metrics.json: {cache: false}}]
+""",
+}
+
+
+@pytest.fixture(scope="session")
+def reproduced_toy(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DVC project of two stages without torch, reproduced and committed."""
+    folder = tmp_path_factory.mktemp("toy") / "project"
+    folder.mkdir()
+    for name, text in TOY.items():
+        (folder / name).write_text(text)
+    for command in (
+        ("git", "init", "-q"),
+        ("dvc", "init", "-q"),
+        ("dvc", "repro", "-q"),
+        ("git", "add", "-A"),
+        ("git", "commit", "-qm", "run"),
+    ):
+        done = shell(*command, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def toy(reproduced_toy: Path, shell: Shell, tmp_path: Path) -> Path:
+    """A fresh clone of the toy project: no data, no cache."""
+    shell("git", "clone", "-q", str(reproduced_toy), "toy", cwd=tmp_path)
+    return tmp_path / "toy"

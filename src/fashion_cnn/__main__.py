@@ -2,9 +2,7 @@
 
 import argparse
 
-from fashion_cnn import params
 from fashion_cnn.errors import run
-from fashion_cnn.footprint import footprint
 from fashion_cnn.project import TRAINED_BY
 
 
@@ -17,15 +15,26 @@ def main() -> None:
     shapes.add_argument("--image-size", type=int, help="pixels a side; by default params.yaml's")
     shapes.add_argument("--width-divisor", type=int, help="of vgg; by default params.yaml's")
     shapes.set_defaults(command=_shapes)
+    check_lock = commands.add_parser("check-lock", help="does dvc.lock belong to this checkout?")
+    check_lock.set_defaults(command=_check_lock)
     arguments = parser.parse_args()
     arguments.command(arguments)
 
 
 def _shapes(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import params
+    from fashion_cnn.footprint import footprint
+
     given = {"image_size": arguments.image_size, "width_divisor": arguments.width_divisor}
     changes = {name: value for name, value in given.items() if value is not None}
     values = params.replace(params.load(), arguments.model, **changes)
     print(footprint(arguments.model, values).table())
+
+
+def _check_lock(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import lock
+
+    lock.check()
 
 
 if __name__ == "__main__":
