@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test check check-lock format tensorboard lock schema preset environment test-environment
+.PHONY: help repro test check check-lock gate format tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ check: test-environment ## lint and check types
 
 check-lock: environment ## say, without the data, whether dvc.lock belongs to code, params and metrics
 	@python -m fashion_cnn check-lock
+
+gate: environment ## hold the run against gate.yaml and a baseline; BASELINE=revision, by default HEAD
+	@python -m fashion_cnn gate --baseline $(or $(BASELINE),HEAD)
 
 format: test-environment ## format the code
 	@ruff check --fix .

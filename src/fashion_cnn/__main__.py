@@ -1,9 +1,10 @@
 """`python -m fashion_cnn`: what the package answers in the terminal."""
 
 import argparse
+from pathlib import Path
 
 from fashion_cnn.errors import run
-from fashion_cnn.project import TRAINED_BY
+from fashion_cnn.project import TRAINED_BY, root
 
 
 def main() -> None:
@@ -17,6 +18,10 @@ def main() -> None:
     shapes.set_defaults(command=_shapes)
     check_lock = commands.add_parser("check-lock", help="does dvc.lock belong to this checkout?")
     check_lock.set_defaults(command=_check_lock)
+    gate = commands.add_parser("gate", help="may this run take the place of the committed one?")
+    gate.add_argument("--baseline", default="HEAD", help="git revision, or none; by default HEAD")
+    gate.add_argument("--rules", type=Path, help="by default the repository's gate.yaml")
+    gate.set_defaults(command=_gate)
     arguments = parser.parse_args()
     arguments.command(arguments)
 
@@ -35,6 +40,12 @@ def _check_lock(arguments: argparse.Namespace) -> None:
     from fashion_cnn import lock
 
     lock.check()
+
+
+def _gate(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import gate
+
+    gate.check(arguments.rules or root() / "gate.yaml", arguments.baseline)
 
 
 if __name__ == "__main__":
