@@ -12,6 +12,7 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import SCMError
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from fashion_cnn.errors import InputError
 from fashion_cnn.project import TRAINED_BY
@@ -49,7 +50,7 @@ def read(folder: Path, revision: str | None = None) -> Revision:
         with Repo(str(folder), rev=revision) as repo:
             locked = _locked(_text(repo, "dvc.lock"))
             return {model: _measured(repo, model, locked) for model in TRAINED_BY}
-    except (DvcException, SCMError) as error:
+    except (DvcException, SCMError, YAMLError, ValueError) as error:
         raise InputError(f"{revision or 'the working tree'} cannot be read: {error}") from None
 
 
