@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test check check-lock gate format tensorboard lock schema preset environment test-environment
+.PHONY: help repro test check check-lock gate verify format tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ check-lock: environment ## say, without the data, whether dvc.lock belongs to co
 
 gate: environment ## hold the run against gate.yaml and a baseline; BASELINE=revision, by default HEAD
 	@python -m fashion_cnn gate --baseline $(or $(BASELINE),HEAD)
+
+verify: environment ## make the committed run again from nothing and compare; MODEL=lenet limits it
+	@python -m fashion_cnn verify $(addprefix --model=,$(MODEL))
 
 format: test-environment ## format the code
 	@ruff check --fix .

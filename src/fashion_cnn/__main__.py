@@ -22,6 +22,9 @@ def main() -> None:
     gate.add_argument("--baseline", default="HEAD", help="git revision, or none; by default HEAD")
     gate.add_argument("--rules", type=Path, help="by default the repository's gate.yaml")
     gate.set_defaults(command=_gate)
+    verify = commands.add_parser("verify", help="make the committed run again and compare")
+    verify.add_argument("--model", choices=TRAINED_BY, help="its stages alone; by default all")
+    verify.set_defaults(command=_verify)
     arguments = parser.parse_args()
     arguments.command(arguments)
 
@@ -46,6 +49,12 @@ def _gate(arguments: argparse.Namespace) -> None:
     from fashion_cnn import gate
 
     gate.check(arguments.rules or root() / "gate.yaml", arguments.baseline)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import verify
+
+    verify.verify(arguments.model)
 
 
 if __name__ == "__main__":
