@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test check check-lock gate verify format tensorboard lock schema preset environment test-environment
+.PHONY: help repro test test-remotes check check-lock gate verify format tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,10 @@ repro: preset environment ## make .venv and reproduce the pipeline; PRESET=name 
 
 test: test-environment ## run every test
 	@pytest
+
+test-remotes: test-environment ## test DVC's remotes too: a folder, sshd, an S3-compatible server
+	@uv pip install --quiet --constraint requirements-test.txt --group remotes
+	@pytest -m 'remote or not remote' tests/test_remotes.py
 
 check: test-environment ## lint and check types
 	@ruff check .

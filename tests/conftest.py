@@ -177,6 +177,8 @@ stages:
     params: [seed]
     outs: [data/model]
     metrics: [{metrics.json: {cache: false}}]
+artifacts:
+  toy: {path: data/model, type: model, desc: Images twice, labels: [toy]}
 """,
 }
 
