@@ -239,4 +239,4 @@ def source(path: Path) -> Path:
     """The file that a compiled or unfinished one stands for."""
     if path.parent.name == "__pycache__":
         return path.parent.parent / (path.name.partition(".")[0] + ".py")
-    return path.with_name(re.sub(r"^\.(.+)\.\d+\.tmp$", r"\1", path.name))
+    return Path(*(re.sub(r"^\.(.+?)(\.\d+\.tmp|-\w{8})$", r"\1", part) for part in path.parts))
