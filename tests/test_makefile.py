@@ -51,7 +51,9 @@ def test_a_preset_that_is_not_there_is_told_with_those_that_are(clone: Path, she
     assert (clone / "params.yaml").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-test.txt", "requirements-remotes.txt"]
+)
 def test_a_lock_holds_exact_versions_with_hashes_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
