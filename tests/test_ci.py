@@ -102,14 +102,14 @@ def test_retraining_without_a_remote_says_so_and_goes_on(project: Path, shell: S
     assert status == 0, said
     assert "no remote is configured: going on with what is here" in said
     assert "Running stage 'train'" in said
-    assert calls == ["gate --baseline HEAD", "report"]
+    assert calls == ["gate --baseline HEAD", "report --baseline HEAD"]
     assert (project / "runs/gate.md").read_text() == "verdicts of gate\n"
 
 
 def test_a_closed_gate_fails_after_the_report(project: Path, shell: Shell) -> None:
     (project / "status").write_text("1")
     status, _, calls = run(project, shell, "retrain", BASELINE="main")
-    assert (status, calls) == (1, ["gate --baseline main", "report"])
+    assert (status, calls) == (1, ["gate --baseline main", "report --baseline main"])
 
 
 def test_a_stage_that_fails_is_not_judged(project: Path, shell: Shell) -> None:
@@ -151,6 +151,7 @@ def test_a_run_is_proposed_with_its_lock_and_metrics_alone(project: Path, shell:
     (handed / "plots/curve.csv").write_text("epoch\n")
     (handed / ".ci/propose").write_text("exit 9\n")
     (handed / "runs/gate.md").write_text("| rule |\n")
+    (handed / "report.md").write_text("# Report\n")
     shell("git", "add", ".ci", ".gitignore", cwd=project)
     shell("git", "commit", "-qm", "CI", cwd=project)
     (project / "train.py").write_text("# an edit that is not the run's\n")
@@ -162,7 +163,11 @@ def test_a_run_is_proposed_with_its_lock_and_metrics_alone(project: Path, shell:
     path = shell("printenv", "PATH", cwd=project).stdout.strip()
     status, said, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
     assert status == 0, said
-    assert f"--base main --head retrain/1 --title Retrain --body-file {handed}/runs/gate.md" in said
+    assert (
+        f"--base main --head retrain/1 --title Retrain --body-file {handed}/runs/proposal.md"
+        in said
+    )
+    assert (handed / "runs/proposal.md").read_text() == "# Report\n| rule |\n"
     changed = shell("git", "show", "--name-only", "--format=", "retrain/1", cwd=origin).stdout
     assert changed.split() == ["dvc.lock", "metrics/train.json", "plots/curve.csv"]
     status, said, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
