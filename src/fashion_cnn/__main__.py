@@ -25,6 +25,10 @@ def main() -> None:
     verify = commands.add_parser("verify", help="make the committed run again and compare")
     verify.add_argument("--model", choices=TRAINED_BY, help="its stages alone; by default all")
     verify.set_defaults(command=_verify)
+    drift = commands.add_parser("drift", help="how far new images are from the training images")
+    drift.add_argument("folder", type=Path, help="of new images, in IDX files")
+    drift.add_argument("--model", choices=TRAINED_BY, default="lenet", help="by default lenet")
+    drift.set_defaults(command=_drift)
     arguments = parser.parse_args()
     arguments.command(arguments)
 
@@ -55,6 +59,12 @@ def _verify(arguments: argparse.Namespace) -> None:
     from fashion_cnn import verify
 
     verify.verify(arguments.model)
+
+
+def _drift(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import drift, params
+
+    print(drift.report(arguments.folder, arguments.model, params.load()))
 
 
 if __name__ == "__main__":

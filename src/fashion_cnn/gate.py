@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from scipy.stats import binomtest
 from tabulate import tabulate
 
 from fashion_cnn import lock, params
@@ -93,9 +94,7 @@ def mcnemar(first_only_right: int, second_only_right: int) -> float:
     Source: McNemar (1947), by the binomial distribution instead of its approximation.
     """
     differing = first_only_right + second_only_right
-    fewer = min(first_only_right, second_only_right)
-    tail = sum(math.comb(differing, count) for count in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**differing)
+    return float(binomtest(first_only_right, differing).pvalue) if differing else 1.0
 
 
 def _judge(
