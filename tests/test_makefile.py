@@ -18,7 +18,7 @@ def test_help_lists_every_target_on_a_line(shell: Shell) -> None:
 
 
 def test_every_target_that_the_readme_names_is_there() -> None:
-    named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    named = set(re.findall(r"(?m)(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text()))
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert named <= {*targets, "and"}
 

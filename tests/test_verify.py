@@ -85,6 +85,15 @@ def test_a_metric_or_a_file_that_is_not_made_again_is_a_fault() -> None:
     assert len(faults(made(), Run({}, made().metrics))) == len(made().hashes)
 
 
+def test_where_the_commit_does_not_say_what_made_it_numbers_are_held() -> None:
+    before = made()
+    del before.metrics["metrics/train/lenet.json"]["made_with"]  # type: ignore[attr-defined]
+    found = {finding.file: finding.found for finding in compare(before, made("v", accuracy=0.91))}
+    told = "the commit does not say what made it"
+    assert found["metrics/evaluate/lenet.json"] == f"within tolerance, {told}"
+    assert len(faults(before, made("v", accuracy=0.95))) == 1
+
+
 def test_other_data_is_a_fault_wherever_it_was_made() -> None:
     after = made("v", GPU)
     other = Run({**after.hashes, ("download", "data/fashion_mnist"): "e"}, after.metrics)

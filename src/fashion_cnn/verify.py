@@ -105,6 +105,8 @@ def _other_kind(stage: str, before: Run, after: Run) -> str:
     named = [model for model in TRAINED_BY if _concerns(stage, model)]
     for model in named or TRAINED_BY:
         file = f"metrics/train/{model}.json"
+        if file in before.metrics and "made_with" not in before.metrics[file]:
+            return "the commit does not say what made it"
         was = before.metrics.get(file, {}).get("made_with", {})
         now = after.metrics.get(file, {}).get("made_with", {})
         if differing := [name for name in (was | now) if was.get(name) != now.get(name)]:
