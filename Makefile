@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test check format tensorboard lock schema preset environment test-environment
+.PHONY: help repro test test-remotes check check-lock gate verify retrain propose promote format tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,10 +15,41 @@ repro: preset environment ## make .venv and reproduce the pipeline; PRESET=name 
 test: test-environment ## run every test
 	@pytest
 
-check: test-environment ## lint and check types
+test-remotes: test-environment ## test DVC's remotes too: a folder, sshd, an S3-compatible server
+	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-remotes.txt
+	@pytest -m 'remote or not remote' tests/test_remotes.py
+
+check: test-environment ## lint, check types and CI's workflows
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@zizmor --quiet --offline --persona=auditor .github/workflows
+	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
+
+check-lock: environment ## say, without the data, whether dvc.lock belongs to code, params and metrics
+	@python -m fashion_cnn check-lock
+
+gate: environment ## hold the run against gate.yaml and a baseline; BASELINE=revision, by default HEAD
+	@python -m fashion_cnn gate --baseline $(or $(BASELINE),HEAD)
+
+verify: environment ## make the committed run again from nothing and compare; MODEL=lenet limits it
+	@python -m fashion_cnn verify $(addprefix --model=,$(MODEL))
+
+retrain: environment ## what CI does: pull, reproduce, gate, report; BASELINE=revision, REMOTE=1 for SSH or S3
+ifneq ($(REMOTE),)
+	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-remotes.txt
+endif
+	@.ci/retrain
+
+propose: ## in CI, open a pull request with the run; BRANCH and BASE name the branches
+	@.ci/propose
+
+promote: environment ## in CI, check the run of a model's git tag and fetch its weights; TAG=lenet@v1.0.0
+ifneq ($(REMOTE),)
+	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-remotes.txt
+endif
+	@.ci/promote
 
 format: test-environment ## format the code
 	@ruff check --fix .
@@ -30,9 +61,10 @@ tensorboard: environment ## show the training runs in a browser
 schema: environment ## write params.schema.json anew from the types
 	@python -c "from fashion_cnn import params; print(params.schema(), end='')" > params.schema.json
 
-lock: test-environment ## resolve the dependencies anew and write both locks
+lock: test-environment ## resolve the dependencies anew and write the locks
 	@uv pip compile pyproject.toml --group build $(RESOLVE) --output-file requirements.txt
 	@uv pip compile pyproject.toml --group build --group test --constraint requirements.txt $(RESOLVE) --output-file requirements-test.txt
+	@uv pip compile --group remotes --constraint requirements-test.txt $(RESOLVE) --output-file requirements-remotes.txt
 
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header

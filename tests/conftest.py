@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -89,3 +90,120 @@ def make_clone(shell: Shell) -> Callable[[Path], Path]:
 def clone(make_clone: Callable[[Path], Path], tmp_path: Path) -> Path:
     """A fresh clone of the working tree, for one test."""
     return make_clone(tmp_path / "clone")
+
+
+# Runs a script as Python does, and notes each file that it opens.
+AUDIT = """\
+import os, runpy, sys
+log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+command = " ".join(sys.argv[2:])
+def note(event, arguments):
+    if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
+        os.write(log, f"{command}\\t{os.path.abspath(os.fsdecode(arguments[0]))}\\n".encode())
+sys.addaudithook(note)
+sys.argv = sys.argv[2:]
+sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+class SmokeRun(NamedTuple):
+    """A clone in which the smoke preset was reproduced, what that printed, and what it opened.
+
+    opened: a line for each file: the stage's script with its arguments, a tab, the path.
+    """
+
+    folder: Path
+    done: subprocess.CompletedProcess[str]
+    opened: list[str]
+
+
+@pytest.fixture(scope="session")
+def smoke_run(
+    make_clone: Callable[[Path], Path],
+    shell: Shell,
+    environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> SmokeRun:
+    """The smoke preset reproduced in a fresh clone and committed."""
+    above = tmp_path_factory.mktemp("pipeline")
+    folder = make_clone(above / "clone")
+    shutil.copy(folder / "presets/smoke.yaml", folder / "params.yaml")
+    (above / "audit.py").write_text(AUDIT)
+    python = above / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(
+        f'#!/bin/sh\nexec {sys.executable} {above}/audit.py {above}/opened.txt "$@"\n'
+    )
+    python.chmod(0o755)
+    path = os.pathsep.join([str(python.parent), environment["PATH"]])
+    done = shell("dvc", "repro", cwd=folder, PATH=path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    shell("git", "add", "-A", cwd=folder)
+    shell("git", "commit", "-qm", "smoke", cwd=folder)
+    return SmokeRun(folder, done, (above / "opened.txt").read_text().splitlines())
+
+
+@pytest.fixture(scope="session")
+def smoke(smoke_run: SmokeRun) -> Path:
+    """The clone in which the smoke preset was reproduced; put back what a test changes."""
+    return smoke_run.folder
+
+
+@pytest.fixture
+def unchanged(smoke: Path, shell: Shell) -> Iterator[Path]:
+    """The smoke clone, put back afterwards as it was."""
+    yield smoke
+    # After `dvc exp run -S`, an edit that keeps the size can look clean to git's own index.
+    shell("git", "read-tree", "HEAD", cwd=smoke)
+    shell("git", "checkout", "-q", ".", cwd=smoke)
+    shell("dvc", "checkout", "-q", "--force", cwd=smoke)
+
+
+TOY = {
+    "params.yaml": "seed: 1\n",
+    "train.py": "import json, pathlib\n"
+    "text = pathlib.Path('data/images').read_text()\n"
+    "pathlib.Path('data/model').write_text(text * 2)\n"
+    "pathlib.Path('metrics.json').write_text(json.dumps({'accuracy': 0.9, 'images': 10}))\n",
+    "dvc.yaml": """\
+stages:
+  download:
+    cmd: mkdir -p data && echo images > data/images
+    outs: [data/images]
+  train:
+    cmd: python train.py
+    deps: [data/images, train.py]
+    params: [seed]
+    outs: [data/model]
+    metrics: [{metrics.json: {cache: false}}]
+artifacts:
+  toy: {path: data/model, type: model, desc: Images twice, labels: [toy]}
+""",
+}
+
+
+@pytest.fixture(scope="session")
+def reproduced_toy(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DVC project of two stages without torch, reproduced and committed."""
+    folder = tmp_path_factory.mktemp("toy") / "project"
+    folder.mkdir()
+    for name, text in TOY.items():
+        (folder / name).write_text(text)
+    for command in (
+        ("git", "init", "-q"),
+        ("dvc", "init", "-q"),
+        ("dvc", "repro", "-q"),
+        ("git", "add", "-A"),
+        ("git", "commit", "-qm", "run"),
+    ):
+        done = shell(*command, cwd=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def toy(reproduced_toy: Path, shell: Shell, tmp_path: Path) -> Path:
+    """A fresh clone of the toy project: no data, no cache."""
+    shell("git", "clone", "-q", str(reproduced_toy), "toy", cwd=tmp_path)
+    return tmp_path / "toy"

@@ -18,7 +18,7 @@ def test_help_lists_every_target_on_a_line(shell: Shell) -> None:
 
 
 def test_every_target_that_the_readme_names_is_there() -> None:
-    named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    named = set(re.findall(r"(?m)(?:`|^)make ([a-z-]+)", (ROOT / "README.md").read_text()))
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert named <= {*targets, "and"}
 
@@ -51,7 +51,9 @@ def test_a_preset_that_is_not_there_is_told_with_those_that_are(clone: Path, she
     assert (clone / "params.yaml").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-test.txt", "requirements-remotes.txt"]
+)
 def test_a_lock_holds_exact_versions_with_hashes_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text

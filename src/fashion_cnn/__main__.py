@@ -43,6 +43,23 @@ def main() -> None:
     export.set_defaults(command=_export)
     export.add_argument("model", choices=TRAINED_BY)
 
+    check_lock = commands.add_parser("check-lock", help="does dvc.lock belong to this checkout?")
+    check_lock.set_defaults(command=_check_lock)
+
+    gate = commands.add_parser("gate", help="may this run take the place of the committed one?")
+    gate.add_argument("--baseline", default="HEAD", help="git revision, or none; by default HEAD")
+    gate.add_argument("--rules", type=Path, help="by default the repository's gate.yaml")
+    gate.set_defaults(command=_gate)
+
+    verify = commands.add_parser("verify", help="make the committed run again and compare")
+    verify.add_argument("--model", choices=TRAINED_BY, help="its stages alone; by default all")
+    verify.set_defaults(command=_verify)
+
+    drift = commands.add_parser("drift", help="how far new images are from the training images")
+    drift.add_argument("folder", type=Path, help="of new images, in IDX files")
+    drift.add_argument("--model", choices=TRAINED_BY, default="lenet", help="by default lenet")
+    drift.set_defaults(command=_drift)
+
     arguments = parser.parse_args()
     try:
         arguments.command(arguments)
@@ -100,6 +117,30 @@ def _export(arguments: argparse.Namespace) -> None:
     path = weights_file(arguments.model).with_suffix(".onnx")
     exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
     print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _check_lock(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import lock
+
+    lock.check()
+
+
+def _gate(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import gate
+
+    gate.check(arguments.rules or root() / "gate.yaml", arguments.baseline)
+
+
+def _verify(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import verify
+
+    verify.verify(arguments.model)
+
+
+def _drift(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import drift, params
+
+    print(drift.report(arguments.folder, arguments.model, params.load()))
 
 
 if __name__ == "__main__":

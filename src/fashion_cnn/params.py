@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -233,6 +233,9 @@ class Params(Section):
     evaluate: Evaluate
 
 
+AnySection = TypeVar("AnySection", bound=Section)
+
+
 def load(path: Path | None = None) -> Params:
     """Read and check a params file.
 
@@ -253,6 +256,19 @@ def replace(params: Params, model: str, **changes: object) -> Params:
     return _checked(values, "the command line")
 
 
+def read(section: type[AnySection], path: Path) -> AnySection:
+    """Read another file of settings as strictly as params.yaml.
+
+    Raises:
+        InputError: a line for every fault, naming the key, what was expected and what came.
+    """
+    try:
+        return section.model_validate(_read(path))
+    except ValidationError as error:
+        faults = [_describe(fault, section) for fault in error.errors()]
+        raise _faulty(path.name, faults) from None
+
+
 def schema() -> str:
     """Return the JSON schema of params.yaml, as the text of a file."""
     return json.dumps(Params.model_json_schema(), indent=2) + "\n"
@@ -260,7 +276,9 @@ def schema() -> str:
 
 def _read(path: Path) -> Mapping[str, Any]:
     """Parse with DVC's own parser (YAML 1.2), so that both see the same values."""
-    mend = "restore it with `git checkout params.yaml` or copy a file of presets/ over it"
+    mend = f"restore it with `git checkout {path.name}`"
+    if path.name == "params.yaml":
+        mend += " or copy a file of presets/ over it"
     try:
         values = YAML(typ="safe").load(path)
     except FileNotFoundError:
@@ -282,8 +300,12 @@ def _checked(values: Mapping[str, Any], source: str) -> Params:
     except ValidationError as error:
         faults = [_describe(fault) for fault in error.errors()]
     if faults:
-        raise InputError("\n".join([f"{source} has {len(faults)} fault(s):", *faults]))
+        raise _faulty(source, faults)
     return params
+
+
+def _faulty(source: str, faults: list[str]) -> InputError:
+    return InputError("\n".join([f"{source} has {len(faults)} fault(s):", *faults]))
 
 
 def _conflicts(params: Params) -> list[str]:
@@ -310,14 +332,14 @@ def _problem(error: Exception) -> str:
     return str(error)
 
 
-def _describe(fault: ErrorDetails) -> str:
+def _describe(fault: ErrorDetails, section: type[Section] = Params) -> str:
     """Return one line for a fault: key, what was expected, what came."""
     keys = [str(part) for part in fault["loc"]]
     name, value = ".".join(keys), fault["input"]
     if fault["type"] == "missing":
         return f"{name}: expected a value, got none: the key is missing"
     if fault["type"] == "extra_forbidden":
-        known = _known_keys(keys[:-1])
+        known = _known_keys(section, keys[:-1])
         close = difflib.get_close_matches(keys[-1], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
         return f"{name}: unknown key, got {value!r}; {hint}"
@@ -333,8 +355,7 @@ def _expected(fault: ErrorDetails) -> str:
     return re.sub(r"^(greater|less) than", r"a number \1 than", wanted).replace("a valid ", "a ")
 
 
-def _known_keys(keys: list[str]) -> list[str]:
-    section: Any = Params
+def _known_keys(section: Any, keys: list[str]) -> list[str]:
     for key in keys:
         section = section.model_fields[key].annotation
     return list(section.model_fields)

@@ -1,0 +1,242 @@
+"""CI: workflows call make targets alone and may do little; its scripts, run here."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, Shell
+
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+JOBS = [
+    pytest.param(workflow, job, id=f"{path.stem}-{name}")
+    for path in WORKFLOWS
+    for workflow in [YAML(typ="safe").load(path)]
+    for name, job in workflow["jobs"].items()
+]
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_each_purpose_has_a_workflow() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["promote", "pull-request", "retrain"]
+
+
+@pytest.mark.parametrize(("workflow", "job"), JOBS)
+def test_a_job_calls_make_alone_and_may_do_little(
+    workflow: dict[str, Any], job: dict[str, Any]
+) -> None:
+    assert workflow["permissions"] == {}
+    assert workflow["concurrency"]["group"]
+    assert job["timeout-minutes"] <= 360
+    if workflow["name"] == "pull request":
+        assert job["permissions"] == {"contents": "read"}
+        assert "secrets" not in str(job)
+    for step in job["steps"]:
+        if "uses" in step:
+            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+            if "checkout" in step["uses"]:
+                assert step["with"]["persist-credentials"] is False
+        else:
+            # Nothing that someone outside can name is put into the shell's line.
+            assert "${{" not in step["run"]
+            target = re.fullmatch(r"make (\$TARGET|[a-z-]+)", step["run"])
+            assert target
+            assert target[1] in {"$TARGET", *make_targets()}
+    matrix = job.get("strategy", {}).get("matrix", {}).get("target", [])
+    assert {target.split()[0] for target in matrix} <= make_targets()
+
+
+def test_gitlab_does_the_same() -> None:
+    described = YAML(typ="safe").load(ROOT / ".gitlab-ci.yml")
+    jobs = {name: job for name, job in described.items() if "script" in job}
+    assert list(jobs) == ["make", "retrain", "propose", "promote"]
+    for job in jobs.values():
+        assert job["timeout"]
+        (line,) = job["script"]
+        target = re.fullmatch(r"make (\$TARGET|[a-z-]+)", line)
+        assert target
+        assert target[1] in {"$TARGET", *make_targets()}
+    github = YAML(typ="safe").load(ROOT / ".github/workflows/pull-request.yml")
+    targets = github["jobs"]["make"]["strategy"]["matrix"]["target"]
+    assert jobs["make"]["parallel"]["matrix"] == [{"TARGET": targets}]
+
+
+@pytest.fixture
+def project(reproduced_toy: Path, tmp_path: Path) -> Path:
+    """The toy project with CI's scripts, and a `python -m fashion_cnn` that notes its calls.
+
+    gate ends with the status in the file `status`; check-lock and report succeed.
+    """
+    folder = shutil.copytree(reproduced_toy, tmp_path / "project")
+    shutil.copytree(ROOT / ".ci", folder / ".ci")
+    package = tmp_path / "package" / "fashion_cnn"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text(
+        "import sys\n"
+        "with open('calls', 'a') as calls: calls.write(' '.join(sys.argv[1:]) + '\\n')\n"
+        "print('verdicts of', sys.argv[1])\n"
+        "sys.exit(int(open('status').read()) if sys.argv[1] == 'gate' else 0)\n"
+    )
+    (folder / "status").write_text("0")
+    (folder / ".gitignore").write_text("/calls\n/status\n/runs\n")
+    return folder
+
+
+def run(project: Path, shell: Shell, script: str, **variables: str) -> tuple[int, str, list[str]]:
+    """Run one of CI's scripts: its status, what it said, what it called of the package."""
+    (project / "calls").write_text("")
+    package = str(project.parent / "package")
+    done = shell(f".ci/{script}", cwd=project, PYTHONPATH=package, **variables)
+    return done.returncode, done.stdout + done.stderr, (project / "calls").read_text().splitlines()
+
+
+def test_retraining_without_a_remote_says_so_and_goes_on(project: Path, shell: Shell) -> None:
+    (project / "params.yaml").write_text("seed: 2\n")
+    status, said, calls = run(project, shell, "retrain")
+    assert status == 0, said
+    assert "no remote is configured: going on with what is here" in said
+    assert "Running stage 'train'" in said
+    assert calls == ["gate --baseline HEAD", "report --baseline HEAD"]
+    assert (project / "runs/gate.md").read_text() == "verdicts of gate\n"
+
+
+def test_a_closed_gate_fails_after_the_report(project: Path, shell: Shell) -> None:
+    (project / "status").write_text("1")
+    status, _, calls = run(project, shell, "retrain", BASELINE="main")
+    assert (status, calls) == (1, ["gate --baseline main", "report --baseline main"])
+
+
+def test_a_stage_that_fails_is_not_judged(project: Path, shell: Shell) -> None:
+    (project / "train.py").write_text("raise SystemExit(1)\n")
+    status, _, calls = run(project, shell, "retrain")
+    assert status != 0
+    assert calls == []
+
+
+def test_a_remote_gives_what_it_has_and_may_be_out_of_reach(project: Path, shell: Shell) -> None:
+    storage = project.parent / "storage"
+    shell("dvc", "remote", "add", "-d", "storage", str(storage), cwd=project)
+    assert shell("dvc", "push", "--run-cache", cwd=project).returncode == 0
+    shutil.rmtree(project / ".dvc/cache")
+    shutil.rmtree(project / "data")
+    status, said, _ = run(project, shell, "retrain")
+    assert status == 0, said
+    assert "Running stage" not in said
+    # A kind whose plugin is not installed.
+    shell("dvc", "remote", "modify", "storage", "url", "azure://container", cwd=project)
+    shutil.rmtree(project / ".dvc/cache")
+    shutil.rmtree(project / "data")
+    status, said, _ = run(project, shell, "retrain")
+    assert status == 0, said
+    assert "the remote cannot be read: going on with what is here" in said
+    assert "Running stage 'train'" in said
+
+
+def test_a_run_is_proposed_with_its_lock_and_metrics_alone(project: Path, shell: Shell) -> None:
+    origin = project.parent / "origin"
+    shell("git", "init", "-q", "--bare", str(origin), cwd=project)
+    shell("git", "remote", "add", "origin", str(origin), cwd=project)
+    # Another job's run: a new lock and metrics, and a script that must not be taken.
+    handed = project.parent / "handed"
+    for name in ("metrics", "plots", "runs", ".ci"):
+        (handed / name).mkdir(parents=True)
+    (handed / "dvc.lock").write_text("schema: '2.0'\n")
+    (handed / "metrics/train.json").write_text("{}\n")
+    (handed / "plots/curve.csv").write_text("epoch\n")
+    (handed / ".ci/propose").write_text("exit 9\n")
+    (handed / "runs/gate.md").write_text("| rule |\n")
+    (handed / "report.md").write_text("# Report\n")
+    shell("git", "add", ".ci", ".gitignore", cwd=project)
+    shell("git", "commit", "-qm", "CI", cwd=project)
+    (project / "train.py").write_text("# an edit that is not the run's\n")
+    tools = project.parent / "tools"
+    tools.mkdir()
+    (tools / "gh").write_text('#!/bin/sh\necho "gh $*"\n')
+    (tools / "gh").chmod(0o755)
+    variables = {"BASE": "main", "BRANCH": "retrain/1", "RUN": str(handed)}
+    path = shell("printenv", "PATH", cwd=project).stdout.strip()
+    status, said, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
+    assert status == 0, said
+    assert (
+        f"--base main --head retrain/1 --title Retrain --body-file {handed}/runs/proposal.md"
+        in said
+    )
+    assert (handed / "runs/proposal.md").read_text() == "# Report\n| rule |\n"
+    changed = shell("git", "show", "--name-only", "--format=", "retrain/1", cwd=origin).stdout
+    assert changed.split() == ["dvc.lock", "metrics/train.json", "plots/curve.csv"]
+    status, said, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
+    assert (status, said) == (0, "the run is the committed one: nothing to propose\n")
+
+
+def test_gitlab_opens_a_merge_request_with_the_push(project: Path, shell: Shell) -> None:
+    origin = project.parent / "origin.git"
+    shell("git", "init", "-q", "--bare", str(origin), cwd=project)
+    shell("git", "config", "receive.advertisePushOptions", "true", cwd=origin)
+    hook = origin / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho $GIT_PUSH_OPTION_0 $GIT_PUSH_OPTION_1\n")
+    hook.chmod(0o755)
+    (project / "metrics").mkdir()
+    (project / "plots").mkdir()
+    (project / "metrics/train.json").write_text("{}\n")
+    status, said, _ = run(
+        project,
+        shell,
+        "propose",
+        BASE="main",
+        BRANCH="retrain/7",
+        GITLAB_CI="true",
+        PROPOSE_TOKEN="of-the-test",
+        CI_PROJECT_URL=str(origin).removesuffix(".git"),
+    )
+    assert status == 0, said
+    assert "merge_request.create" in said
+    assert "merge_request.target=main" in said
+    changed = shell("git", "show", "--name-only", "--format=", "retrain/7", cwd=origin).stdout
+    assert changed.split() == ["metrics/train.json"]
+
+
+def test_a_tag_hands_out_the_weights_that_it_names(
+    project: Path, shell: Shell, tmp_path: Path
+) -> None:
+    described = (project / "dvc.yaml").read_text()
+    (project / "dvc.yaml").write_text(
+        described.replace("data/model", "data/models/lenet.safetensors")
+    )
+    script = (project / "train.py").read_text()
+    (project / "train.py").write_text(
+        script.replace("'data/model'", "'data/models/lenet.safetensors'").replace(
+            "text =", "pathlib.Path('data/models').mkdir(exist_ok=True)\ntext ="
+        )
+    )
+    shell("dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage"), cwd=project)
+    for command in (("dvc", "repro"), ("dvc", "push"), ("git", "add", "-A")):
+        assert shell(*command, cwd=project).returncode == 0
+    shell("git", "commit", "-qm", "a run", cwd=project)
+    shell("git", "tag", "lenet@v1.0.0", cwd=project)
+    weights = project / "data/models/lenet.safetensors"
+    content = weights.read_bytes()
+    weights.unlink()
+    shutil.rmtree(project / ".dvc/cache")
+    status, said, calls = run(project, shell, "promote", TAG="lenet@v1.0.0")
+    assert status == 0, said
+    assert calls == ["check-lock", "gate --baseline none"]
+    assert (project / "runs/promoted/lenet.safetensors").read_bytes() == content
+    (project / "status").write_text("1")
+    shutil.rmtree(project / "runs")
+    assert run(project, shell, "promote", TAG="lenet@v1.0.0")[0] == 1
+    assert not (project / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "tag", ["v1.0.0", "resnet@v1.0.0", "lenet@v1", "lenet@v1.0.0; id", "$(id)"]
+)
+def test_another_tag_is_refused(project: Path, shell: Shell, tag: str) -> None:
+    status, said, calls = run(project, shell, "promote", TAG=tag)
+    assert (status, calls) == (1, [])
+    assert said.startswith("error: TAG: expected MODEL@vX.Y.Z or MODEL#STAGE, got")

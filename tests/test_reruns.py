@@ -1,0 +1,254 @@
+"""What runs when something changes, told by DVC itself; and no stage opens what it hides."""
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dvc.repo import Repo
+from ruamel.yaml import YAML
+
+from tests.conftest import ROOT, Shell, SmokeRun
+from tests.test_pipeline import MODELS, ran
+
+TRAIN = {"train_lenet", "train_vgg", "finetune_vgg11"}
+EXPORT = {f"export_images@{model}" for model in MODELS}
+EVALUATE = {f"evaluate@{model}" for model in MODELS}
+CHECK = {"check_shapes"}
+COMPARE = {"compare_models"}
+ALL = {"download"} | CHECK | TRAIN | EXPORT | EVALUATE | COMPARE
+
+# Each parameter and the stages that its change runs; the last pattern that fits decides.
+SHAPES_AND_COSTS = (
+    *("image_size", "train_images", "epochs", "batch_size", "optimizer", "momentum"),
+    *("ema_decay", "keep", "device", "precision", "budget.*"),
+)
+PARAMETERS: dict[str, set[str]] = {
+    "dataset.*": TRAIN,
+    "dataset.validation_images": CHECK | TRAIN,
+    "lenet.*": {"train_lenet"},
+    "vgg.*": {"train_vgg"},
+    "vgg11.*": {"finetune_vgg11"},
+    **{f"lenet.{key}": CHECK | {"train_lenet"} for key in SHAPES_AND_COSTS},
+    **{f"vgg.{key}": CHECK | {"train_vgg"} for key in (*SHAPES_AND_COSTS, "width_divisor")},
+    **{f"vgg11.{key}": CHECK | {"finetune_vgg11"} for key in SHAPES_AND_COSTS},
+    "export_images.*": EXPORT,
+    "evaluate.*": EVALUATE,
+}
+
+# Each file under src/ and stages/ and the stages that its change runs; any other runs none.
+USED = TRAIN | EXPORT | EVALUATE
+FILES: dict[str, set[str]] = {
+    "src/fashion_cnn/__init__.py": ALL,
+    "src/fashion_cnn/errors.py": ALL,
+    "src/fashion_cnn/params.py": ALL - COMPARE,
+    "src/fashion_cnn/project.py": ALL,
+    "src/fashion_cnn/sources.py": {"download"},
+    "src/fashion_cnn/compute.py": CHECK | USED,
+    "src/fashion_cnn/files.py": ALL - {"download"},
+    "src/fashion_cnn/shapes/*.py": CHECK | USED,
+    "src/fashion_cnn/budget.py": CHECK,
+    "src/fashion_cnn/costs.py": CHECK,
+    "src/fashion_cnn/footprint.py": CHECK,
+    "src/fashion_cnn/dataset.py": USED,
+    "src/fashion_cnn/weights.py": USED,
+    "src/fashion_cnn/models/__init__.py": CHECK | USED,
+    **{
+        f"src/fashion_cnn/models/{model}.py": CHECK
+        | {train, f"export_images@{model}", f"evaluate@{model}"}
+        for model, train in zip(MODELS, sorted(TRAIN)[1:] + sorted(TRAIN)[:1], strict=True)
+    },
+    "src/fashion_cnn/inference.py": TRAIN | EVALUATE,
+    **{
+        f"src/fashion_cnn/{name}.py": TRAIN
+        for name in (
+            *("augmentation", "checkpoint", "distributed", "loop", "optimization", "state"),
+            *("stopping", "tracking", "training"),
+        )
+    },
+    "src/fashion_cnn/evaluation*.py": EVALUATE,
+    "src/fashion_cnn/comparison.py": COMPARE,
+    **{
+        f"src/fashion_cnn/{name}.py": EXPORT
+        for name in ("extraction", "inspection", "panels", "visualize")
+    },
+    "stages/download.py": {"download"},
+    "stages/check_shapes.py": CHECK,
+    **{f"stages/{stage}.py": {stage} for stage in TRAIN},
+    "stages/export_images.py": EXPORT,
+    "stages/evaluate.py": EVALUATE,
+    "stages/compare_models.py": COMPARE,
+}
+
+# Each stage and those that read what it writes: they run too where its bytes change.
+FOLLOWERS: dict[str, set[str]] = {
+    "download": TRAIN | EXPORT | EVALUATE | COMPARE,
+    "check_shapes": TRAIN | EXPORT | EVALUATE | COMPARE,
+    "train_lenet": {"export_images@lenet", "evaluate@lenet"} | COMPARE,
+    "train_vgg": {"export_images@vgg", "evaluate@vgg"} | COMPARE,
+    "finetune_vgg11": {"export_images@vgg11", "evaluate@vgg11"} | COMPARE,
+    **{stage: set() for stage in EXPORT | COMPARE},
+    **dict.fromkeys(EVALUATE, COMPARE),
+}
+
+
+def leaves(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted names of the values in a section."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def expected(table: dict[str, set[str]], name: str) -> set[str]:
+    fitting = [stages for pattern, stages in table.items() if fnmatchcase(name, pattern)]
+    return fitting[-1] if fitting else set()
+
+
+class Recorded:
+    """A clone whose dependencies DVC has recorded as they are, as after a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.repo = Repo(str(folder))
+        self.stages = list(self.repo.index.stages)
+        outs = {out.fs_path for stage in self.stages for out in stage.outs}
+        self.deps = [
+            (stage.name, dependency)
+            for stage in self.stages
+            for dependency in stage.deps
+            if dependency.fs_path not in outs
+        ]
+        for _, dependency in self.deps:
+            dependency.save()
+
+    def changed(self, path: Path) -> set[str]:
+        """The stages that DVC would run for what `path` holds now."""
+        return {
+            stage
+            for stage, dependency in self.deps
+            if path.is_relative_to(dependency.fs_path) and dependency.workspace_status()
+        }
+
+    def run_by(self, path: Path, content: str) -> set[str]:
+        """The stages that writing `content` to `path` runs; what it held is put back."""
+        before = path.read_bytes()
+        path.write_text(content)
+        stages = self.changed(path)
+        path.write_bytes(before)
+        return stages
+
+
+@pytest.fixture(scope="module")
+def recorded(make_clone: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
+    clone = Recorded(make_clone(tmp_path_factory.mktemp("reruns") / "clone"))
+    yield clone
+    # Whatever was changed and put back runs nothing.
+    assert not [stage for stage, dependency in clone.deps if dependency.workspace_status()]
+
+
+PARAMS_YAML = YAML(typ="safe").load(ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize("key", list(leaves(PARAMS_YAML)))
+def test_a_parameter_runs_its_stages_alone(recorded: Recorded, key: str) -> None:
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    *sections, name = key.split(".")
+    section = values
+    for part in sections:
+        section = section[part]
+    section[name] = "another value"
+    path = recorded.folder / "params.yaml"
+    before = path.read_text()
+    with path.open("w") as file:
+        YAML(typ="safe").dump(values, file)
+    content = path.read_text()
+    path.write_text(before)
+    assert expected(PARAMETERS, key), f"{key} is not in the table"
+    assert recorded.run_by(path, content) == expected(PARAMETERS, key)
+
+
+CODE = sorted(
+    str(path.relative_to(ROOT))
+    for folder in ("src", "stages")
+    for path in (ROOT / folder).rglob("*.py")
+)
+
+
+@pytest.mark.parametrize("name", CODE)
+def test_a_file_runs_its_stages_alone(recorded: Recorded, name: str) -> None:
+    path = recorded.folder / name
+    assert recorded.run_by(path, path.read_text() + "# changed\n") == expected(FILES, name)
+
+
+def test_every_pattern_of_the_tables_fits_something() -> None:
+    for table, names in ((PARAMETERS, list(leaves(PARAMS_YAML))), (FILES, CODE)):
+        assert not [p for p in table if not any(fnmatchcase(name, p) for name in names)]
+
+
+def test_compiled_python_comments_and_order_run_nothing(recorded: Recorded) -> None:
+    cache = recorded.folder / "src/fashion_cnn/models/__pycache__"
+    cache.mkdir()
+    (cache / "lenet.cpython-311.pyc").write_bytes(b"")
+    assert recorded.changed(cache.parent) == set()
+    path = recorded.folder / "params.yaml"
+    sections = re.split(r"\n(?=\w+:\n)", path.read_text())
+    assert len(sections) == 1 + len(PARAMS_YAML)
+    assert recorded.run_by(path, "# a comment\n" + "\n".join(reversed(sections)) + "\n") == set()
+
+
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")
+def test_what_a_stage_writes_reaches_exactly_its_followers(recorded: Recorded) -> None:
+    graph = recorded.repo.index.graph
+    following: dict[str, set[str]] = {stage.name: set() for stage in recorded.stages}
+    for stage in recorded.stages:
+        todo = [stage]
+        while todo:  # an edge leads from a stage to one whose output it reads
+            for found in graph.predecessors(todo.pop()):
+                following[stage.name].add(found.name)
+                todo.append(found)
+    assert following == FOLLOWERS
+
+
+def test_a_comment_runs_one_stage_and_taking_it_back_none(unchanged: Path, shell: Shell) -> None:
+    path = unchanged / "stages/train_lenet.py"
+    text = path.read_text()
+    path.write_text(text + "# a comment\n")
+    # The weights' bytes are the same again, so that nothing follows.
+    assert ran(shell("dvc", "repro", cwd=unchanged)) == ["train_lenet"]
+    path.write_text(text)
+    assert ran(shell("dvc", "repro", cwd=unchanged)) == []
+    assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
+
+
+def test_no_stage_opens_a_file_that_it_does_not_declare(smoke_run: SmokeRun) -> None:
+    """Files that native code opens by itself, as safetensors does, are not seen."""
+    with Repo(str(smoke_run.folder)) as repo:
+        declared = {
+            stage.cmd[stage.cmd.index("stages/") :]: [
+                Path(file.fs_path) for file in (*stage.deps, *stage.outs)
+            ]
+            for stage in repo.index.stages
+        }
+    # Every stage reads params.yaml whole, to tell every fault; runs/ and .checkpoints/ are no
+    # part of what it makes.
+    free = [smoke_run.folder / name for name in ("params.yaml", "runs", ".checkpoints")]
+    opened: dict[str, set[Path]] = {command: set() for command in declared}
+    for line in smoke_run.opened:
+        command, _, name = line.partition("\t")
+        if (path := source(Path(name))).is_relative_to(smoke_run.folder):
+            opened[command].add(path)
+    for command, paths in opened.items():
+        assert smoke_run.folder / command.split()[0] in paths
+        allowed = [*declared[command], *free]
+        assert not {p for p in paths if not any(p.is_relative_to(a) for a in allowed)}, command
+
+
+def source(path: Path) -> Path:
+    """The file that a compiled or unfinished one stands for."""
+    if path.parent.name == "__pycache__":
+        return path.parent.parent / (path.name.partition(".")[0] + ".py")
+    return Path(*(re.sub(r"^\.(.+?)(\.\d+\.tmp|-\w{8})$", r"\1", part) for part in path.parts))
