@@ -174,6 +174,33 @@ def test_a_run_is_proposed_with_its_lock_and_metrics_alone(project: Path, shell:
     assert (status, said) == (0, "the run is the committed one: nothing to propose\n")
 
 
+def test_gitlab_opens_a_merge_request_with_the_push(project: Path, shell: Shell) -> None:
+    origin = project.parent / "origin.git"
+    shell("git", "init", "-q", "--bare", str(origin), cwd=project)
+    shell("git", "config", "receive.advertisePushOptions", "true", cwd=origin)
+    hook = origin / "hooks/pre-receive"
+    hook.write_text("#!/bin/sh\necho $GIT_PUSH_OPTION_0 $GIT_PUSH_OPTION_1\n")
+    hook.chmod(0o755)
+    (project / "metrics").mkdir()
+    (project / "plots").mkdir()
+    (project / "metrics/train.json").write_text("{}\n")
+    status, said, _ = run(
+        project,
+        shell,
+        "propose",
+        BASE="main",
+        BRANCH="retrain/7",
+        GITLAB_CI="true",
+        PROPOSE_TOKEN="of-the-test",
+        CI_PROJECT_URL=str(origin).removesuffix(".git"),
+    )
+    assert status == 0, said
+    assert "merge_request.create" in said
+    assert "merge_request.target=main" in said
+    changed = shell("git", "show", "--name-only", "--format=", "retrain/7", cwd=origin).stdout
+    assert changed.split() == ["metrics/train.json"]
+
+
 def test_a_tag_hands_out_the_weights_that_it_names(
     project: Path, shell: Shell, tmp_path: Path
 ) -> None:
