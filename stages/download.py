@@ -1,14 +1,17 @@
-"""Stage `download`: Fashion-MNIST's four verified IDX files in data/fashion_mnist/."""
+"""Stage `download`: the four IDX files in data/fashion_mnist/, verified, or one's own checked."""
 
-from fashion_cnn import params, sources
+from fashion_cnn import own_data, params, sources
 from fashion_cnn.errors import run
-from fashion_cnn.project import root
+from fashion_cnn.project import dataset_folder, root
 
 
 def main() -> None:
     """Check params.yaml first, so that a slip in it costs no download; then fetch."""
-    params.load()
-    sources.fetch(root() / "data" / "fashion_mnist")
+    folder = params.load().dataset.folder
+    if folder is None:
+        sources.fetch(dataset_folder())
+    else:
+        own_data.adopt(root() / folder, root() / "data" / "own", dataset_folder())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What runs when something changes, told by DVC itself; and no stage opens what it hides."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -27,6 +28,7 @@ SHAPES_AND_COSTS = (
 )
 PARAMETERS: dict[str, set[str]] = {
     "dataset.*": TRAIN,
+    "dataset.folder": {"download"} | TRAIN,
     "dataset.validation_images": CHECK | TRAIN,
     "lenet.*": {"train_lenet"},
     "vgg.*": {"train_vgg"},
@@ -46,6 +48,7 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/params.py": ALL - COMPARE,
     "src/fashion_cnn/project.py": ALL,
     "src/fashion_cnn/sources.py": {"download"},
+    "src/fashion_cnn/own_data.py": {"download"},
     "src/fashion_cnn/compute.py": CHECK | USED,
     "src/fashion_cnn/files.py": ALL - {"download"},
     "src/fashion_cnn/shapes/*.py": CHECK | USED,
@@ -198,6 +201,14 @@ def test_compiled_python_comments_and_order_run_nothing(recorded: Recorded) -> N
     sections = re.split(r"\n(?=\w+:\n)", path.read_text())
     assert len(sections) == 1 + len(PARAMS_YAML)
     assert recorded.run_by(path, "# a comment\n" + "\n".join(reversed(sections)) + "\n") == set()
+
+
+def test_new_images_of_one_s_own_run_what_reads_them(recorded: Recorded) -> None:
+    path = recorded.folder / "data/own/shop/train-labels-idx1-ubyte"
+    path.parent.mkdir()
+    path.write_bytes(b"new")
+    assert recorded.changed(path) == {"download"}
+    shutil.rmtree(path.parent)
 
 
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")

@@ -42,6 +42,8 @@ class Section(BaseModel):
 class Dataset(Section):
     """How images are scaled and which of the 60,000 are kept for validation."""
 
+    folder: Annotated[str, Field(min_length=1)] | None = None
+    """A folder of four IDX files in data/own/, in the place of Fashion-MNIST; null for that."""
     mean: float
     """Subtracted from each pixel, after scaling to [0, 1]."""
     standard_deviation: Annotated[float, Field(gt=0)]

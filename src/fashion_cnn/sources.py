@@ -105,7 +105,7 @@ def fetch(
             failures.append(f"  {source.name}: {error}")
             continue
         try:
-            _write(destination, contents)
+            write(destination, contents)
         except OSError as error:
             raise InputError(f"{destination}: can't be written: {error}") from error
         print(f"Fashion-MNIST: used {source.name}", flush=True)
@@ -257,7 +257,7 @@ def _call(folder: Path, seconds: float, *command: str) -> None:
         raise InputError(f"{command[0]}: {reason}") from error
 
 
-def _write(destination: Path, contents: dict[str, bytes]) -> None:
+def write(destination: Path, contents: dict[str, bytes]) -> None:
     """Write a folder of files beside its place, then rename it into it."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{destination.name}-"

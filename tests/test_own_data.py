@@ -1,0 +1,83 @@
+"""Images of one's own in the place of Fashion-MNIST: taken, or refused with the reason."""
+
+import gzip
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+
+from fashion_cnn import dataset
+from fashion_cnn.errors import InputError
+from fashion_cnn.own_data import adopt
+
+
+def idx(values: torch.Tensor) -> bytes:
+    """The IDX file of a uint8 tensor."""
+    header = bytes([0, 0, 8, values.dim()]) + struct.pack(f">{values.dim()}I", *values.shape)
+    return header + values.numpy().tobytes()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """30 training and 20 test images, one file of them compressed."""
+    folder = tmp_path / "own" / "shop"
+    folder.mkdir(parents=True)
+    generator = torch.Generator().manual_seed(0)
+    for subset, count in (("train", 30), ("t10k", 20)):
+        pixels = torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=generator)
+        labels = torch.arange(count).remainder(10).to(torch.uint8)
+        (folder / f"{subset}-images-idx3-ubyte").write_bytes(idx(pixels))
+        (folder / f"{subset}-labels-idx1-ubyte").write_bytes(idx(labels))
+    packed = folder / "t10k-images-idx3-ubyte"
+    (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(packed.read_bytes()))
+    packed.unlink()
+    return folder
+
+
+def test_it_takes_the_place_of_what_was_there(own: Path, tmp_path: Path) -> None:
+    destination = tmp_path / "data"
+    destination.mkdir()
+    (destination / "old").touch()
+    adopt(own, own.parent, destination)
+    assert len(list(destination.iterdir())) == 4
+    for subset, count in (("train", 30), ("t10k", 20)):
+        images = dataset.read(destination, subset)  # type: ignore[arg-type]
+        assert len(images) == count
+        assert images.labels.tolist() == [index % 10 for index in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("train-images-idx3-ubyte", None, "holds neither train-images-idx3-ubyte nor"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(30, 32, 32).byte()), "of 28x28, got [32, 32]"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(29, 28, 28).byte()), "29 train images, 30"),
+        ("train-images-idx3-ubyte", b"", "expected an IDX file of 3 dimension(s) of bytes"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(30).byte()), "expected an IDX file of 3"),
+        ("t10k-labels-idx1-ubyte", idx(torch.zeros(20).byte())[:-1], "expected 28 bytes, got 27"),
+        ("t10k-labels-idx1-ubyte", idx(torch.full((20,), 10).byte()), "expected labels of 0 to 9"),
+        ("t10k-images-idx3-ubyte.gz", b"\x1f\x8b damaged", "damaged gzip"),
+    ],
+)
+def test_what_is_not_of_the_format_is_told(
+    own: Path, tmp_path: Path, name: str, content: bytes | None, told: str
+) -> None:
+    (own / name).unlink()
+    if content is not None:
+        (own / name).write_bytes(content)
+    with pytest.raises(InputError) as error:
+        adopt(own, own.parent, tmp_path / "data")
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("elsewhere", ["..", "../../etc", "absent"])
+def test_a_folder_that_dvc_does_not_watch_is_refused(
+    own: Path, tmp_path: Path, elsewhere: str
+) -> None:
+    watched = own.parent / "watched"
+    watched.mkdir()
+    with pytest.raises(InputError, match=r"expected null or a folder in data/watched/, which DVC"):
+        adopt(watched / elsewhere, watched, tmp_path / "data")
