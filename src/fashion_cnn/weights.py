@@ -94,9 +94,7 @@ def load(path: Path, model: str) -> Trained:
             network = build(model, **description["architecture"])
         network.load_state_dict(tensors, assign=True)
         transform = Transform(**description["transform"])
-        return Trained(
-            network.eval(), transform, description["recipe"], description["made_with"]
-        )
+        return Trained(network.eval(), transform, description["recipe"], description["made_with"])
     except SafetensorError as error:
         raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
     except (KeyError, TypeError, json.JSONDecodeError):
