@@ -76,7 +76,7 @@ def axis(values: Sequence[float], start: float, end: float, percent: bool = Fals
     low, high = float(np.min(values)), float(np.max(values))
     if low == high:
         low, high = low - 0.5 * abs(low or 1), high + 0.5 * abs(high or 1)
-    places = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    places = _round_numbers(low, high, 4)
     scale = 100 if percent else 1
     step = (places[1] - places[0]) * scale
     digits = max(0, -int(np.floor(np.log10(step))) + (f"{step:.1e}"[2] == "5" and step < 10))
@@ -102,9 +102,12 @@ def lines(
     """
     steps = sorted({step for line in curves for step in line.x})
     y = axis(span, 204, 30, percent)
-    x = Axis(min(steps), max(max(steps), min(steps) + 1), 52, 346, ())
-    marked = MaxNLocator(6, integer=True).tick_values(x.low, x.high)
-    marked = [step for step in marked if x.low <= step <= x.high and step == round(step)]
+    x = Axis(min(steps), max(*steps, min(steps) + 1), 52, 346, ())
+    marked = [
+        step
+        for step in _round_numbers(x.low, x.high, 6)
+        if x.low <= step <= x.high and step == round(step)
+    ]
     show = (lambda v: f"{100 * v:.2f}%") if percent else (lambda v: f"{v:.4f}")
     hits = []
     for step in steps:
@@ -287,6 +290,11 @@ def graph(pipeline: Pipeline) -> Markup:
         box=box,
         node_height=height,
     )
+
+
+def _round_numbers(low: float, high: float, most: int) -> list[float]:
+    locator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
+    return [float(place) for place in locator.tick_values(low, high)]
 
 
 def _files(paths: Sequence[str]) -> list[str]:

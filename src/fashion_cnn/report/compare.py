@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fashion_cnn.project import TRAINED_BY
-from fashion_cnn.report.revision import Missing, Revision
+from fashion_cnn.report.revision import MissingError, Revision
 from fashion_cnn.report.statistics import Change, Predictions, adjusted, by_intervals, paired
 
 TITLES = {"lenet": "LeNet", "vgg": "Reduced VGG", "vgg11": "VGG-11"}
@@ -104,7 +104,7 @@ def _predictions(revision: Revision, notes: list[str]) -> dict[str, Predictions]
     for model in TRAINED_BY:
         try:
             table = revision.csv(f"data/predictions/{model}.csv", ["label", "predicted"])
-        except Missing as missing:
+        except MissingError as missing:
             notes.append(str(missing))
         else:
             found[model] = Predictions.of(table)

@@ -4,13 +4,15 @@ import base64
 import io
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
-from fashion_cnn.report.blocks import Gallery, Picture, Section
+from fashion_cnn.report.blocks import Gallery, Picture, Section, Table
 from fashion_cnn.report.compare import TITLES
-from fashion_cnn.report.revision import Missing, Revision
+from fashion_cnn.report.revision import MissingError, Revision
 
 MISTAKES = {
     "confident_mistakes": "the most confident mistakes",
@@ -40,19 +42,36 @@ def feature_maps(revision: Revision) -> Section:
     """Return the feature maps, layer by layer, of the first of the chosen images."""
 
     def chosen(model: str) -> list[str]:
-        folder = f"plots/feature_maps/{model}"
-        found = revision.pictures(folder)
-        images = sorted(
-            {path.removeprefix(folder).strip("/").rpartition("/")[0] for path in found}, key=natural
-        )
-        return [path for path in found if path.startswith(f"{folder}/{images[0]}")]
+        found = revision.pictures(f"plots/feature_maps/{model}")
+        first = min({str(PurePosixPath(path).parent) for path in found}, key=natural)
+        return [path for path in found if str(PurePosixPath(path).parent) == first]
 
     def words(model: str, path: PurePosixPath) -> tuple[str, str]:
         return path.stem, f"Output of {path.stem} of {TITLES[model]} for the chosen image"
 
-    lead = "What each layer makes of one image, from the first to the last, in the network's own forward pass."
+    lead = (
+        "What each layer makes of one image, from the first to the last, in the network's own "
+        "forward pass."
+    )
     section = Section("feature-maps", "What each layer sees", lead, [])
-    return _by_network(revision, section, chosen, words)
+    section = _by_network(revision, section, chosen, words)
+    rows = []
+    for model, title in TITLES.items():
+        counted = revision.metrics(f"metrics/export_images/{model}.json")
+        if "dead_channels" in counted and "channels" in counted:
+            rows.append(
+                (
+                    title,
+                    f"{counted['dead_channels']:,}",
+                    f"{counted['channels']:,}",
+                    f"{counted.get('images', 0):,}",
+                )
+            )
+    if not rows:
+        return section
+    heads = ("Network", "Dead", "Channels", "Test images looked at")
+    table = Table("Channels that are zero for every image", heads, rows)
+    return replace(section, figures=[table, *section.figures])
 
 
 def attention(revision: Revision) -> Section:
@@ -98,7 +117,7 @@ def embed(content: bytes) -> tuple[str, int, int]:
     As WebP, without loss and a third smaller than PNG.
 
     Raises:
-        Missing: it is no image.
+        MissingError: it is no image.
     """
     try:
         with Image.open(io.BytesIO(content)) as image:
@@ -106,7 +125,7 @@ def embed(content: bytes) -> tuple[str, int, int]:
             packed = io.BytesIO()
             image.convert("RGB").save(packed, "WEBP", lossless=True, quality=20, method=1)
     except (UnidentifiedImageError, OSError) as error:
-        raise Missing(f"is no image: {error}") from None
+        raise MissingError(f"is no image: {error}") from None
     small = min((packed.getvalue(), "webp"), (content, "png"), key=lambda kind: len(kind[0]))
     return f"data:image/{small[1]};base64,{base64.b64encode(small[0]).decode()}", width, height
 
@@ -122,29 +141,23 @@ def _by_network(
     """Return the section with a gallery a network, and a note for what is missing."""
     galleries, notes = [], []
     order = _layers(revision)
-    for model, title in TITLES.items():
+    for model in TITLES:
         pictures = []
         try:
-            names = order.get(model, [])
-            found = (
-                sorted(paths(model), key=lambda path: _place(PurePosixPath(path), names))
-                if not large
-                else paths(model)
-            )
-        except Missing as missing:
+            found = sorted(paths(model), key=partial(_place, order.get(model, [])))
+        except MissingError as missing:
             notes.append(str(missing))
             continue
         for path in found:
             try:
                 source, width, height = embed(revision.read(path))
-            except Missing as missing:
+            except MissingError as missing:
                 notes.append(str(missing) if path in str(missing) else f"{path} {missing}")
                 continue
-            pictures.append(
-                Picture(*words(model, PurePosixPath(path)), source, width, height, path)
-            )
+            title, alt = words(model, PurePosixPath(path))
+            pictures.append(Picture(title, alt, source, width, height, path))
         if pictures:
-            galleries.append(Gallery(title, pictures, large))
+            galleries.append(Gallery(TITLES[model], pictures, large))
     return Section(section.name, section.title, section.lead, galleries, notes)
 
 
@@ -152,11 +165,12 @@ def _layers(revision: Revision) -> dict[str, list[str]]:
     """Return each network's layers in its own order."""
     try:
         table = revision.csv("plots/shapes.csv", ["model", "name"])
-    except Missing:
+    except MissingError:
         return {}
     return {str(model): list(rows) for model, rows in table.groupby("model")["name"]}
 
 
-def _place(path: PurePosixPath, names: Sequence[str]) -> tuple[object, ...]:
-    place = names.index(path.stem) if path.stem in names else len(names)
-    return natural(str(path.parent)), place, natural(path.stem)
+def _place(names: Sequence[str], path: str) -> tuple[int, list[tuple[int, str]]]:
+    """Return a key that sorts by the network's layers, and what is no layer after them."""
+    name = PurePosixPath(path).name.removesuffix(".png")
+    return (names.index(name) if name in names else len(names)), natural(name)

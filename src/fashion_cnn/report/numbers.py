@@ -12,7 +12,7 @@ from fashion_cnn.project import TRAINED_BY
 from fashion_cnn.report import charts
 from fashion_cnn.report.blocks import Cell, Chart, Section, Table
 from fashion_cnn.report.compare import METRICS, TITLES, Comparison, Metric
-from fashion_cnn.report.revision import Missing, Revision
+from fashion_cnn.report.revision import MissingError, Revision
 from fashion_cnn.report.statistics import LEVEL, Change, reliability
 
 COLUMNS = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
@@ -89,19 +89,16 @@ def curves(comparison: Comparison) -> Section:
                 path = f"plots/training/{model}.csv"
                 table = revision.csv(path, ["epoch", *COLUMNS])
                 found[model, revision is now] = table.dropna().reset_index(drop=True)
-            except Missing as missing:
+            except MissingError as missing:
                 notes.append(str(missing))
     figures = []
-    for what, title, percent in (
-        ("loss", "mean cross-entropy, nats", False),
-        ("accuracy", "accuracy", True),
-    ):
+    for what, title in (("loss", "mean cross-entropy, nats"), ("accuracy", "accuracy")):
         columns = [f"train_{what}", f"validation_{what}"]
         span = [v for table in found.values() for v in table[columns].to_numpy().ravel()]
         for model in TRAINED_BY:
             if len(found.get((model, True), ())):
                 old = found.get((model, False))
-                figures.append(_curve(model, what, title, found[model, True], old, span, percent))
+                figures.append(_curve(model, what, title, found[model, True], old, span))
     lead = "Training is measured while the weights still move, validation after each epoch."
     return Section("curves", "Training", lead, figures, notes)
 
@@ -112,7 +109,7 @@ def confusion(revision: Revision) -> Section:
     for model, title in TITLES.items():
         try:
             table = revision.csv(f"plots/confusion/{model}.csv", ["actual", "predicted"])
-        except Missing as missing:
+        except MissingError as missing:
             notes.append(str(missing))
             continue
         counted = pd.crosstab(table["actual"], table["predicted"])
@@ -140,7 +137,7 @@ def classes(revision: Revision) -> Section:
         try:
             table = revision.csv(f"plots/classes/{model}.csv", ["class", *MEASURES])
             tables[model] = table.set_index("class")[list(MEASURES)]
-        except Missing as missing:
+        except MissingError as missing:
             notes.append(str(missing))
     figures = []
     span = [float(table.to_numpy().min()) for table in tables.values()] + [1.0]
@@ -219,7 +216,7 @@ def pairs(revision: Revision) -> Section:
             "Of the images that exactly one of two networks gets right, how many each does. "
             f"All three are wrong about {found['all_wrong']:,} of {found['images']:,} images."
         )
-    except Missing as missing:
+    except MissingError as missing:
         return Section("pairs", title, "", [], [str(missing)])
     except (KeyError, TypeError, ValueError, AttributeError):
         return Section("pairs", title, "", [], ["metrics/compare_models.json cannot be read"])
@@ -244,7 +241,7 @@ def pairs(revision: Revision) -> Section:
 
 
 def _changes(comparison: Comparison) -> Table:
-    rows = []
+    rows: list[tuple[str | Cell, ...]] = []
     for metric in METRICS:
         cells = []
         for found in comparison.changes.values():
@@ -293,7 +290,7 @@ def _speeds(revision: Revision) -> list[list[Cell | str]]:
         try:
             seconds = sum(row["seconds"] for row in revision.json(f"runs/{model}/timing.json"))
             rows[0].append(f"{seconds:,.0f}")
-        except (Missing, KeyError, TypeError):
+        except (MissingError, KeyError, TypeError):
             rows[0].append("–")
         speed: dict[str, Any] = revision.metrics(f"runs/{model}/evaluate.json")
         many, one = speed.get("images_per_second"), speed.get("milliseconds_per_image")
@@ -309,15 +306,16 @@ def _curve(
     table: pd.DataFrame,
     before: pd.DataFrame | None,
     span: Sequence[float],
-    percent: bool,
 ) -> Chart:
+    percent = what == "accuracy"
     lines = []
     for when, style, source in (("baseline, ", " before", before), ("", "", table)):
         for part, kind in (("training", "train"), ("validation", model)):
             if source is None or not len(source):
                 continue
             column = f"{'train' if part == 'training' else part}_{what}"
-            line = charts.Line(f"{when}{part}", kind + style, source["epoch"], source[column])
+            epochs, values = source["epoch"].tolist(), source[column].tolist()
+            line = charts.Line(f"{when}{part}", kind + style, epochs, values)
             lines.append(line)
     key = [(model, "validation"), ("train", "training")]
     if before is not None and len(before):
@@ -326,11 +324,10 @@ def _curve(
     final = last[f"validation_{what}"]
     said = f"{100 * final:.2f}%" if percent else f"{final:.4f}"
     rows = [
-        [
-            f"{row.epoch:g}",
-            *(f"{row[name]:.4f}" for name in (f"train_{what}", f"validation_{what}")),
-        ]
-        for _, row in table.iterrows()
+        [f"{epoch:g}", f"{training:.4f}", f"{validation:.4f}"]
+        for epoch, training, validation in table[
+            ["epoch", f"train_{what}", f"validation_{what}"]
+        ].itertuples(index=False)
     ]
     name = f"{TITLES[model]}: {what}"
     return Chart(

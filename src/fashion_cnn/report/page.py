@@ -127,23 +127,15 @@ def markdown_table(table: Table) -> str:
     """Return a table in GitHub's Markdown."""
     rows = [[_plain(cell) for cell in row] for row in table.rows]
     align = ["left"] + ["left" if table.text else "right"] * (len(table.columns) - 1)
-    return tabulate(
-        rows,
-        [_escape(name) for name in table.columns],
-        "github",
-        colalign=align,
-        disable_numparse=True,
-    )
+    heads = [_escape(name) for name in table.columns]
+    return tabulate(rows, heads, "github", colalign=align, disable_numparse=True)
 
 
 def standalone(svg: Markup) -> str:
     """Return a chart as a file of its own, light or dark as its reader's system."""
     end = svg.index(">") + 1
-    style = f"<style>{text('chart.css')}</style>"
-    return (
-        f'{svg[:end]}{style}<rect width="100%" height="100%" fill="var(--paper)"/>{svg[end:]}'.strip()
-        + "\n"
-    )
+    paper = '<rect width="100%" height="100%" fill="var(--paper)"/>'
+    return f"{svg[:end]}<style>{text('chart.css')}</style>{paper}{svg[end:]}".strip() + "\n"
 
 
 def text(name: str) -> Markup:

@@ -6,7 +6,7 @@ from typing import Any
 
 import networkx as nx
 
-from fashion_cnn.report.revision import Missing, Revision
+from fashion_cnn.report.revision import MissingError, Revision
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,13 @@ class Pipeline:
 
 @cache
 def read(revision: Revision) -> Pipeline:
-    """Return the pipeline of a revision, or raise Missing."""
+    """Return the pipeline of a revision, or raise MissingError."""
     locked = (revision.yaml("dvc.lock") or {}).get("stages") or {}
     if not locked:
-        raise Missing(f"dvc.lock of {revision.title} has no stage: dvc repro")
+        raise MissingError(f"dvc.lock of {revision.title} has no stage: dvc repro")
     try:
         written = (revision.yaml("dvc.yaml") or {}).get("stages") or {}
-    except Missing:
+    except MissingError:
         written = {}
     if written:  # dvc.lock may still name stages that are gone
         locked = {full: run for full, run in locked.items() if full.partition("@")[0] in written}
@@ -69,7 +69,7 @@ def read(revision: Revision) -> Pipeline:
         )
         for name in names
     ]
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(stage.name for stage in stages)
     graph.add_edges_from(
         (first.name, second.name)

@@ -21,7 +21,7 @@ from fashion_cnn.errors import InputError
 WORKSPACE = "workspace"
 
 
-class Missing(Exception):
+class MissingError(Exception):
     """Why a file of a revision cannot be shown, as a note for the reader."""
 
 
@@ -39,11 +39,12 @@ class Revision:
             raise InputError(
                 f"{root} is in no git repository: a report is of revisions that git knows"
             )
+        wanted = "HEAD" if name == WORKSPACE else name
         try:
-            self.commit = resolve_rev(git, "HEAD" if name == WORKSPACE else name)
+            self.commit = resolve_rev(git, wanted)
         except RevError:
             raise InputError(
-                f"git knows no revision '{name}': see `git log --oneline` and `dvc exp list`"
+                f"git knows no revision '{wanted}': see `git log --oneline` and `dvc exp list`"
             ) from None
         self.name = name
         self.root = root
@@ -75,45 +76,45 @@ class Revision:
         return self.commit == other.commit and not self.edited and not other.edited
 
     def read(self, path: str) -> bytes:
-        """Return a file's content, or raise Missing."""
+        """Return a file's content, or raise MissingError."""
         with self._telling(path):
             content: bytes = self._files.read_bytes(path)
             return content
 
     def pictures(self, folder: str) -> list[str]:
-        """Return the PNGs in a folder, at any depth, or raise Missing where there is none."""
+        """Return the PNGs in a folder, at any depth, or raise MissingError where there is none."""
         with self._telling(folder):
             found = sorted(path for path in self._files.find(folder) if path.endswith(".png"))
         if not found:
-            raise Missing(f"{folder} is not in {self.title}")
+            raise MissingError(f"{folder} is not in {self.title}")
         return found
 
     def json(self, path: str) -> Any:
-        """Return what a JSON file holds, or raise Missing."""
+        """Return what a JSON file holds, or raise MissingError."""
         content = self.read(path)
         with _readable(path):
             return json.loads(content)
 
     def yaml(self, path: str) -> Any:
-        """Return what a YAML file holds, as DVC reads it, or raise Missing."""
+        """Return what a YAML file holds, as DVC reads it, or raise MissingError."""
         content = self.read(path)
         with _readable(path):
             return YAML(typ="safe").load(content)
 
     def csv(self, path: str, columns: Sequence[str]) -> pd.DataFrame:
-        """Return a CSV file's table, or raise Missing, also where a column is lacking."""
+        """Return a CSV file's table, or raise MissingError, also where a column is lacking."""
         content = self.read(path)
         with _readable(path):
             table = pd.read_csv(io.BytesIO(content))
         if absent := [name for name in columns if name not in table.columns]:
-            raise Missing(f"{path} of {self.title} has no column {', '.join(absent)}")
+            raise MissingError(f"{path} of {self.title} has no column {', '.join(absent)}")
         return table
 
     def metrics(self, path: str) -> dict[str, Any]:
         """Return the values of a JSON file, none where it is missing."""
         try:
             values = self.json(path)
-        except Missing:
+        except MissingError:
             return {}
         return values if isinstance(values, dict) else {}
 
@@ -123,10 +124,10 @@ class Revision:
             yield
         except (OSError, DvcException, DataIndexError):
             if self._tracked(path):
-                raise Missing(
+                raise MissingError(
                     f"{path} of {self.title} is not in the cache: dvc pull, or dvc repro"
                 ) from None
-            raise Missing(f"{path} is not in {self.title}") from None
+            raise MissingError(f"{path} is not in {self.title}") from None
 
     def _tracked(self, path: str) -> bool:
         try:
@@ -142,4 +143,4 @@ def _readable(path: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, YAMLError):  # JSON's, pandas' and Unicode's errors are ValueErrors
-        raise Missing(f"{path} cannot be read") from None
+        raise MissingError(f"{path} cannot be read") from None

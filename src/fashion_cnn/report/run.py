@@ -7,7 +7,7 @@ from fashion_cnn.project import TRAINED_BY
 from fashion_cnn.report import charts, pipeline
 from fashion_cnn.report.blocks import Cell, Chart, Section, Table
 from fashion_cnn.report.compare import TITLES, Comparison, short
-from fashion_cnn.report.revision import Missing, Revision
+from fashion_cnn.report.revision import MissingError, Revision
 from fashion_cnn.report.statistics import wilson
 
 
@@ -45,7 +45,7 @@ def pipeline_of(revision: Revision) -> Section:
     lead = "Each stage runs when what it depends on has changed, and only then."
     try:
         found = pipeline.read(revision)
-    except Missing as missing:
+    except MissingError as missing:
         return Section("pipeline", "The pipeline", lead, [], [str(missing)])
     stages = [stage for level in found.levels for stage in level]
     values = Table(
@@ -73,7 +73,7 @@ def provenance(revision: Revision) -> Section:
     )
     try:
         found = pipeline.read(revision)
-    except Missing as missing:
+    except MissingError as missing:
         return Section("provenance", "Provenance", lead, [], [str(missing)])
     outputs = Table(
         "Outputs of each stage",
@@ -144,7 +144,7 @@ def _facts(comparison: Comparison) -> Table:
     now, baseline = comparison.now, comparison.baseline
     try:
         data = pipeline.read(now).hash_of("data/fashion_mnist") or "–"
-    except Missing:
+    except MissingError:
         data = "–"
     rows: list[tuple[str | Cell, ...]] = [
         ("Commit", Cell(now.commit, now.subject)),
@@ -184,7 +184,9 @@ def _recipes(now: Revision, baseline: Revision, notes: list[str]) -> list[Table]
         # A limit that no network has says nothing.
         if of_a_network(key) and not (".budget." in key and values.get(key) is None)
     )
-    recipes = [(name, *(cell(f"{model}.{name}") for model in TRAINED_BY)) for name in names]
+    recipes: list[tuple[str | Cell, ...]] = [
+        (name, *(cell(f"{model}.{name}") for model in TRAINED_BY)) for name in names
+    ]
     others = [(key, cell(key)) for key in values if not of_a_network(key)]
     return [
         Table("Parameters of the networks", ("Parameter", *TITLES.values()), recipes),
@@ -195,6 +197,6 @@ def _recipes(now: Revision, baseline: Revision, notes: list[str]) -> list[Table]
 def _parameters(revision: Revision, notes: list[str]) -> dict[str, object]:
     try:
         return flatten(revision.yaml("params.yaml") or {})
-    except Missing as missing:
+    except MissingError as missing:
         notes.append(str(missing))
         return {}

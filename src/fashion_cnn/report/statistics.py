@@ -4,7 +4,7 @@ Where the predictions of both revisions are at hand, the tests are paired by ima
 see is the noise of training itself: another seed gives another network.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Self
@@ -36,8 +36,8 @@ class Predictions:
         classes = tuple(table.columns[list(table.columns).index("predicted") + 1 :])
         code = {name: number for number, name in enumerate(classes)}
         return cls(
-            labels=table["label"].map(code).to_numpy(np.int64),
-            answers=table["predicted"].map(code).to_numpy(np.int64),
+            labels=table["label"].map(code).to_numpy().astype(np.int64),
+            answers=table["predicted"].map(code).to_numpy().astype(np.int64),
             probabilities=table[list(classes)].to_numpy(np.float64),
             classes=classes,
         )
@@ -147,7 +147,7 @@ def adjusted(changes: Sequence[Change]) -> list[Change]:
     Source: Benjamini & Hochberg (1995).
     """
     tested = [change.p_value for change in changes if change.p_value is not None]
-    rates = iter(stats.false_discovery_control(tested) if tested else [])
+    rates: Iterator[float] = iter(stats.false_discovery_control(tested) if tested else [])
     return [
         change if change.p_value is None else replace(change, significant=bool(next(rates) < LEVEL))
         for change in changes

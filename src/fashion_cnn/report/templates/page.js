@@ -2,6 +2,8 @@
 // Values of the charts: under the pointer, or with the arrow keys.
 const tip = document.getElementById("tip");
 let shown = null;
+// While the keys lead, a page that scrolls under a resting pointer changes nothing.
+let keys = false;
 
 function show(hit) {
   if (shown) shown.classList.remove("on");
@@ -18,19 +20,21 @@ function show(hit) {
 
 for (const chart of document.querySelectorAll(".chart")) {
   const hits = [...chart.querySelectorAll(".hit")];
-  chart.addEventListener("pointerover", (event) => show(event.target.closest(".hit")));
-  chart.addEventListener("pointerleave", () => show(null));
+  chart.addEventListener("pointermove", () => { keys = false; });
+  chart.addEventListener("pointerover", (event) => { if (!keys) show(event.target.closest(".hit")); });
+  chart.addEventListener("pointerleave", () => { if (!keys) show(null); });
   chart.addEventListener("blur", () => show(null));
   chart.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (event.key === "Escape") show(null);
     if (!step) return;
     event.preventDefault();
+    keys = true;
     const here = hits.indexOf(shown);
     show(hits[here < 0 ? (step > 0 ? 0 : hits.length - 1) : (here + step + hits.length) % hits.length]);
   });
 }
-addEventListener("scroll", () => show(null), { passive: true });
+addEventListener("scroll", () => { if (shown) show(shown); }, { passive: true });
 
 // Images, large.
 const dialog = document.querySelector("dialog");
