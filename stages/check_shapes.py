@@ -3,8 +3,7 @@
 from dataclasses import asdict
 
 from fashion_cnn import budget, params
-from fashion_cnn.compute import resolve
-from fashion_cnn.costs import probe
+from fashion_cnn.compute import probe, resolve
 from fashion_cnn.errors import run
 from fashion_cnn.files import write_csv, write_json
 from fashion_cnn.footprint import footprint

@@ -1,12 +1,10 @@
-"""Evaluate a model on the test set: weights -> metrics, confusion, predictions."""
+"""Evaluate a model on the test set: weights -> metrics, tables, pictures, TensorBoard."""
 
-import time
-
-from fashion_cnn import dataset, evaluation, params, weights
+from fashion_cnn import dataset, evaluation, evaluation_log, evaluation_plots, params, weights
 from fashion_cnn.compute import choose
 from fashion_cnn.errors import run
+from fashion_cnn.evaluation_pass import run_pass
 from fashion_cnn.files import write_json, write_text
-from fashion_cnn.inference import predict
 from fashion_cnn.project import dataset_folder, model_argument, root, runs_folder, weights_file
 
 
@@ -15,18 +13,22 @@ def main() -> None:
     values = params.load().evaluate
     trained = weights.load(weights_file(model), model)
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
-    compute = choose(values.device, values.precision)
-    network = trained.network.to(compute.device)
-    started = time.perf_counter()
-    logits = predict(network, images, trained.transform, compute, values.batch_size).cpu()
-    speed = len(images) / (time.perf_counter() - started)
+    passed = run_pass(trained, images, choose(values.device, values.precision), values.batch_size)
+    logits, folder, runs = passed.logits, root(), runs_folder(model)
     metrics = evaluation.measure(logits, images.labels)
+    metrics |= evaluation.cost(trained.network, trained.transform.image_size)
     predictions, confusion = evaluation.tabulate(logits, images.labels)
-    write_text(root() / "data" / "predictions" / f"{model}.csv", predictions)
-    write_text(root() / "plots" / "confusion" / f"{model}.csv", confusion)
-    write_json(root() / "metrics" / "evaluate" / f"{model}.json", metrics)
-    write_json(runs_folder(model) / "evaluate.json", {"images_per_second": speed})
-    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {speed:.0f} images/s")
+    classes = evaluation.measure_classes(logits, images.labels).to_csv(index=False)
+    figures = evaluation_plots.draw(model, logits, images)
+    write_text(folder / "data" / "predictions" / f"{model}.csv", predictions)
+    write_text(folder / "plots" / "confusion" / f"{model}.csv", confusion)
+    write_text(folder / "plots" / "classes" / f"{model}.csv", classes)
+    evaluation_plots.save(figures, folder / "plots" / "evaluate" / model)
+    evaluation_log.write(runs / "evaluate", logits, passed.features, images)
+    evaluation_log.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
+    write_json(folder / "metrics" / "evaluate" / f"{model}.json", metrics)
+    write_json(runs / "evaluate.json", passed.speed)
+    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.told()}")
 
 
 if __name__ == "__main__":

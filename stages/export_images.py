@@ -1,31 +1,34 @@
-"""Draw a model's kernels and feature maps: weights and a validation image -> PNGs."""
+"""Draw what a model has inside: weights and test images -> PNGs, dead channels."""
 
 import shutil
 
-from fashion_cnn import dataset, params, visualize, weights
+from fashion_cnn import dataset, inspection, params, visualize, weights
+from fashion_cnn.compute import choose
 from fashion_cnn.errors import run
-from fashion_cnn.project import dataset_folder, model_argument, root, runs_folder, weights_file
+from fashion_cnn.files import write_json
+from fashion_cnn.project import (
+    dataset_folder,
+    initial_kernels_file,
+    model_argument,
+    root,
+    runs_folder,
+    weights_file,
+)
 
 
 def main() -> None:
     model = model_argument(__doc__)
-    values = params.load()
-    chosen = values.export_images
+    chosen = params.load().export_images
     trained = weights.load(weights_file(model), model)
-    _, validation = dataset.read_split(dataset_folder(), values.dataset)
-    inputs = trained.transform(validation.pixels[chosen.image : chosen.image + 1])
-    kernels = {
-        name: visualize.draw_kernels(name, layer.weight, chosen.max_kernels, chosen.kernel_colors)
-        for name, layer in visualize.convolutions(trained.network).items()
-    }
-    maps = {
-        name: visualize.draw_feature_maps(name, output[0], chosen.max_maps)
-        for name, output in visualize.feature_maps(trained.network, inputs).items()
-    }
-    log = runs_folder(model) / "images"
-    shutil.rmtree(log, ignore_errors=True)
-    visualize.save(kernels, root() / "plots" / "filters" / model, log)
-    visualize.save(maps, root() / "plots" / "feature_maps" / model, log)
+    before = weights.load_kernels(initial_kernels_file(model), model, trained.network)
+    images = dataset.read(dataset_folder(), "t10k")
+    network = trained.network.to(choose(chosen.device, "float32").device)
+    found = inspection.inspect(network, trained.transform, before, images, chosen)
+    for kind in ("kernels", "feature_maps"):
+        shutil.rmtree(root() / "plots" / kind / model, ignore_errors=True)
+    pictures = visualize.draw_all(model, found, chosen)
+    visualize.save(pictures, root() / "plots", runs_folder(model) / "images")
+    write_json(root() / "metrics" / "export_images" / f"{model}.json", found.metrics())
 
 
 if __name__ == "__main__":

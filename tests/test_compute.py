@@ -46,3 +46,8 @@ def test_seeded_gives_the_generator_back_as_it_was() -> None:
     assert torch.equal(torch.get_rng_state(), state)
     with compute.seeded(5):
         assert torch.equal(torch.rand(3), first)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_probe_counts_products_a_second(precision: str) -> None:
+    assert 1e8 < compute.probe(compute.resolve("cpu", precision), seconds=0.05) < 1e15

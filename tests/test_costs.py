@@ -2,17 +2,18 @@
 
 import json
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from fashion_cnn import costs, models, params, training
+from fashion_cnn import models, params
 from fashion_cnn.compute import resolve
 from fashion_cnn.costs import Memory, training_flops, training_memory
 from fashion_cnn.dataset import Images, Transform
 from fashion_cnn.footprint import footprint
+from fashion_cnn.loop import Loop
+from fashion_cnn.state import TrainingState
 from tests.conftest import ROOT
 
 
@@ -32,15 +33,9 @@ def measured(tmp_path: Path, model: str, **changes: object) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         network = models.build(model, **recipe.architecture())
         network.to(memory_format=torch.channels_last)
-        training.fit(
-            network,
-            images,
-            images[:1],
-            Transform(recipe.image_size, 0.5, 0.5),
-            recipe.model_copy(update={"epochs": 1}),
-            resolve("cpu", recipe.precision),
-            Mock(),
-        )
+        state = TrainingState(model, network, recipe.model_copy(update={"epochs": 1}), 2)
+        transform = Transform(recipe.image_size, 0.5, 0.5)
+        Loop(state, transform, resolve("cpu", recipe.precision)).fit(images, images[:1])
     profiler.export_chrome_trace(str(tmp_path / "trace.json"))
     events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
     held: dict[int, int] = {}
@@ -99,8 +94,3 @@ def test_flops_of_a_training() -> None:
     rows = footprint("lenet", params.load(ROOT / "params.yaml")).rows
     multiplications = 24**2 * 6 * 25 + 8**2 * 16 * 6 * 25 + 256 * 120 + 120 * 84 + 84 * 10
     assert training_flops(rows, 100, 10, 3) == 2 * multiplications * (3 * 100 + 10) * 3
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_probe_counts_products_a_second(precision: str) -> None:
-    assert 1e8 < costs.probe(resolve("cpu", precision), seconds=0.05) < 1e15

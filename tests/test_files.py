@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,14 @@ run(main)
         check=False,
     )
     assert (done.returncode, done.stderr) == (status, told)
+
+
+def test_what_a_killed_process_left_is_cleared_away_but_no_living_ones(tmp_path: Path) -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = tmp_path / f".a.json.{dead.pid}.tmp"
+    living = tmp_path / f".a.json.{os.getppid()}.tmp"
+    for path in (left, living):
+        path.touch()
+    files.write_json(tmp_path / "a.json", 1)
+    assert sorted(tmp_path.iterdir()) == sorted([living, tmp_path / "a.json"])

@@ -73,10 +73,18 @@ def write(tmp_path: Path, edit: dict[str, Any]) -> Path:
             "vgg.train_images: expected at most the 55000 images that "
             "dataset.validation_images leaves, got 55001",
         ),
+        *(
+            (
+                {"export_images.images": images},
+                "export_images.images: expected one_per_class or a list of indices from 0 to "
+                f"9999, got {images!r}",
+            )
+            for images in ([10_000], [0, -1], [True], [], 3, "per_class")
+        ),
         (
-            {"export_images.image": 5000},
-            "export_images.image: expected an index below dataset.validation_images, 5000, "
-            "got 5000",
+            {"export_images.maps_after": ["pool", "relu"]},
+            "export_images.maps_after.1: expected 'convolution', 'activation' or 'pool', "
+            "got 'relu'",
         ),
         ({"vgg": 5}, "vgg: expected a section of keys, got 5"),
         (
@@ -91,6 +99,12 @@ def test_a_fault_is_one_line_that_names_key_expected_and_found(
     with pytest.raises(InputError) as error:
         params.load(write(tmp_path, edit))
     assert str(error.value).splitlines() == ["params.yaml has 1 fault(s):", line]
+
+
+@pytest.mark.parametrize("images", ["one_per_class", [9999, 0]])
+def test_images_are_chosen_by_index_or_one_per_class(tmp_path: Path, images: object) -> None:
+    path = write(tmp_path, {"export_images.images": images})
+    assert params.load(path).export_images.images == images
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
@@ -190,6 +204,8 @@ def test_the_committed_schema_is_current_and_accepts_the_params() -> None:
     assert committed == params.schema()
     schema = json.loads(committed)
     values = YAML(typ="safe").load(ROOT / "params.yaml")
+    jsonschema.validate(values, schema)
+    values["export_images"]["images"] = "one_per_class"
     jsonschema.validate(values, schema)
     values["lenet"]["learning_rate"] = -1
     with pytest.raises(jsonschema.ValidationError):

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_cnn import params
+from fashion_cnn import dataset, params, weights
 from fashion_cnn.dataset import CLASSES
+from fashion_cnn.extraction import convolutions
 from tests.conftest import ROOT, Shell
 
 MODELS = ("lenet", "vgg", "vgg11")
@@ -24,7 +26,16 @@ STAGES = [
     "train_vgg",
     "finetune_vgg11",
     *(f"{stage}@{model}" for stage in ("export_images", "evaluate") for model in MODELS),
+    "compare_models",
 ]
+EVALUATION_FIGURES = {
+    "classes",
+    "confident_mistakes",
+    "confusion_counts",
+    "confusion_normalized",
+    "likely_mislabelled",
+    "reliability",
+}
 
 
 def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
@@ -75,12 +86,51 @@ def test_every_output_is_there_and_measured_on_real_images(smoke: Path) -> None:
         confusion = pd.read_csv(smoke / f"plots/confusion/{model}.csv")
         assert list(confusion.columns) == ["actual", "predicted"]
         assert confusion["predicted"].tolist() == table["predicted"].tolist()
-        layers = 2 if model == "lenet" else 8
-        for kind in ("filters", "feature_maps"):
-            pictures = list((smoke / "plots" / kind / model).iterdir())
-            assert len(pictures) == layers
-            assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+        assert metrics["accuracy_low"] < metrics["accuracy"] < metrics["accuracy_high"]
+        assert metrics["parameters"] == shapes[model]["parameters"]
+        assert metrics["weight_bytes"] == 4 * metrics["parameters"]
+        classes = pd.read_csv(smoke / f"plots/classes/{model}.csv")
+        assert classes["images"].sum() == metrics["images"]
+        drawn = {path.stem for path in (smoke / "plots/evaluate" / model).iterdir()}
+        assert drawn == EVALUATION_FIGURES
+        network = weights.load(smoke / f"data/models/{model}.safetensors", model).network
+        layers = {f"{name}.png" for name in convolutions(network)}
+        assert len(layers) == (2 if model == "lenet" else 8)
+        maps = smoke / "plots/feature_maps" / model
+        assert {path.name for path in maps.iterdir()} == {"0", "17"}
+        for folder in (smoke / "plots/kernels" / model, maps / "0", maps / "17"):
+            assert {path.name for path in folder.iterdir()} == layers
+            assert all(p.read_bytes().startswith(b"\x89PNG") for p in folder.iterdir())
+        assert (smoke / f"plots/grad_cam/{model}.png").read_bytes().startswith(b"\x89PNG")
+        dead = json.loads((smoke / f"metrics/export_images/{model}.json").read_text())
+        assert dead["images"] == values.export_images.dead_channel_images
+        assert dead["channels"] == sum(c.out_channels for c in convolutions(network).values())
+    compared = json.loads((smoke / "metrics/compare_models.json").read_text())
+    assert list(compared["pairs"]) == ["lenet_vgg", "lenet_vgg11", "vgg_vgg11"]
+    assert compared["images"] == values.evaluate.test_images
     assert json.loads((smoke / "metrics/evaluate/lenet.json").read_text())["accuracy"] > 0.5
+
+
+def test_predict_is_as_accurate_on_pngs_as_evaluate_on_the_same_images(
+    unchanged: Path, shell: Shell, fashion_mnist: Path, tmp_path: Path
+) -> None:
+    evaluated = pd.read_csv(unchanged / "data/predictions/lenet.csv").head(200)
+    images = dataset.read(fashion_mnist, "t10k")
+    for index in evaluated["index"]:
+        Image.fromarray(images.pixels[index, 0].numpy()).save(tmp_path / f"{index:05}.png")
+    command = ("python", "-m", "fashion_cnn", "predict", "lenet", str(tmp_path), "--json")
+    done = shell(*command, cwd=unchanged, PYTHONPATH="src")
+    assert (done.returncode, done.stderr) == (0, "")
+    predicted = pd.Series([json.loads(line)["class"] for line in done.stdout.splitlines()])
+    assert predicted.tolist() == evaluated["predicted"].tolist()
+    accuracy = (evaluated["label"] == evaluated["predicted"]).mean()
+    assert (predicted == evaluated["label"]).mean() == accuracy > 0.5
+    # What a user makes beside the weights leaves git and DVC as they were.
+    done = shell("python", "-m", "fashion_cnn", "export", "lenet", cwd=unchanged, PYTHONPATH="src")
+    assert done.returncode == 0, done.stderr
+    assert shell("dvc", "status", "--json", cwd=unchanged).stdout.strip() == "{}"
+    assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
+    (unchanged / "data/models/lenet.onnx").unlink()
 
 
 def test_a_second_run_executes_nothing(smoke: Path, shell: Shell) -> None:
@@ -101,16 +151,35 @@ def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records
     unchanged: Path, shell: Shell
 ) -> None:
     done = shell("dvc", "exp", "run", "-S", "lenet.learning_rate=1e-5", cwd=unchanged)
-    assert ran(done) == ["evaluate@lenet", "export_images@lenet", "train_lenet"]
+    assert ran(done) == [
+        "compare_models",
+        "evaluate@lenet",
+        "export_images@lenet",
+        "train_lenet",
+    ]
     assert "learning_rate: 1e-05" in (unchanged / "params.yaml").read_text()
     locked = YAML(typ="safe").load(unchanged / "dvc.lock")
     recorded = locked["stages"]["train_lenet"]["params"]["params.yaml"]["lenet"]["learning_rate"]
     assert recorded == params.load(unchanged / "params.yaml").lenet.learning_rate == 1e-5
     curve = pd.read_csv(unchanged / "plots/training/lenet.csv")
     assert curve["learning_rate"].max() <= 1e-5
+    _kernels_stand_side_by_side(unchanged, shell)
     shutil.copy(unchanged / "presets/smoke.yaml", unchanged / "params.yaml")
     assert ran(shell("dvc", "repro", cwd=unchanged)) == []
     assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
+
+
+def _kernels_stand_side_by_side(folder: Path, shell: Shell) -> None:
+    """The pictures of two revisions differ, and follow each other in the page of both."""
+    done = shell("dvc", "plots", "diff", "HEAD", "-o", "dvc_plots", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "dvc_plots/index.html").read_text()
+    for picture in ("kernels_lenet_conv1", "feature_maps_lenet_17_conv2", "grad_cam_lenet"):
+        names = [f"static/{revision}_plots_{picture}.png" for revision in ("workspace", "HEAD")]
+        assert re.findall(rf'src="(static/\w+_plots_{picture}\.png)"', page) == names
+        now, before = ((folder / "dvc_plots" / name).read_bytes() for name in names)
+        assert now.startswith(b"\x89PNG")
+        assert now != before
 
 
 def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> None:
@@ -120,6 +189,7 @@ def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> No
     )
     assert ran(shell("dvc", "repro", cwd=unchanged)) == [
         "check_shapes",
+        "compare_models",
         "evaluate@vgg",
         "export_images@vgg",
         "train_vgg",
@@ -197,12 +267,14 @@ def test_bad_weights_stop_a_stage_with_the_stage_that_mends_them(
 
 def test_an_image_that_is_not_there_is_told(unchanged: Path, shell: Shell) -> None:
     text = (unchanged / "params.yaml").read_text()
-    (unchanged / "params.yaml").write_text(re.sub(r"  image: 0", "  image: 5000", text))
+    (unchanged / "params.yaml").write_text(
+        re.sub(r"  images: \[0, 17\]", "  images: [10000]", text)
+    )
     done = shell("dvc", "repro", "export_images@lenet", cwd=unchanged)
     assert done.returncode != 0
     assert (
-        "export_images.image: expected an index below dataset.validation_images, 1000, got 5000"
-        in done.stderr
+        "export_images.images: expected one_per_class or a list of indices from 0 to 9999, "
+        "got [10000]" in done.stderr
     )
 
 

@@ -1,83 +1,168 @@
-"""Every convolution is found, its maps are the network's own, and pictures keep their bytes."""
+"""Pictures say what they show, show it on one scale, fit on the page and keep their bytes."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from torch import nn
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
 
 from fashion_cnn import visualize
-from fashion_cnn.models import lenet, vgg, vgg11
+from fashion_cnn.inspection import Example
+from fashion_cnn.panels import arrange
 
-VGG_CONVOLUTIONS = [f"features.{index}" for index in (0, 3, 6, 8, 11, 13, 16, 18)]
-
-
-def test_lenets_convolutions_are_found_with_their_weights() -> None:
-    found = visualize.convolutions(lenet.build())
-    assert {name: tuple(layer.weight.shape) for name, layer in found.items()} == {
-        "conv1": (6, 1, 5, 5),
-        "conv2": (16, 6, 5, 5),
-    }
+EXAMPLE = Example(17, torch.zeros(1, 28, 28, dtype=torch.uint8), 4, 6, 0.454)
+WRONG = Example(9999, torch.zeros(1, 28, 28, dtype=torch.uint8), 0, 9, 1.0)
 
 
-@pytest.mark.parametrize("module", [vgg, vgg11])
-def test_the_vggs_eight_convolutions_are_found(module: object) -> None:
-    with torch.device("meta"):
-        network = module.build(image_size=32)  # type: ignore[attr-defined]
-    assert list(visualize.convolutions(network)) == VGG_CONVOLUTIONS
+def kernels(before: Tensor, after: Tensor, channel: str = "strongest", most: int = 64) -> Figure:
+    return visualize.draw_kernels(
+        "vgg, conv", before, after, channel=channel, most=most, colors="diverging"
+    )
 
 
-def test_lenets_maps_are_those_of_its_forward_pass() -> None:
-    network = lenet.build()
-    image = torch.randn(1, 1, 28, 28)
-    maps = visualize.feature_maps(network, image)
-    assert {name: tuple(map_.shape[1:]) for name, map_ in maps.items()} == {
-        "conv1": (6, 24, 24),
-        "conv2": (16, 8, 8),
-    }
-    first = network.conv1(image)
-    torch.testing.assert_close(maps["conv1"], first)
-    pooled = nn.functional.max_pool2d(first.relu(), 2)
-    torch.testing.assert_close(maps["conv2"], network.conv2(pooled))
+def maps(*tensors: Tensor, dead: Tensor | None = None, colors: str = "diverging") -> Figure:
+    return visualize.draw_feature_maps(
+        "vgg11, features.11",
+        {f"features.{11 + n} (MaxPool2d): {tuple(t.shape)}": t for n, t in enumerate(tensors)},
+        EXAMPLE,
+        dead=dead,
+        dead_images=1000,
+        most=64,
+        colors=colors,
+    )
 
 
-@pytest.mark.parametrize("module", [vgg, vgg11])
-def test_a_vggs_maps_are_taken_before_the_activation(module: object) -> None:
-    network = module.build(image_size=32)  # type: ignore[attr-defined]
-    image = torch.randn(1, 1, 32, 32)
-    maps = visualize.feature_maps(network, image)
-    assert list(maps) == VGG_CONVOLUTIONS
-    torch.testing.assert_close(maps["features.0"], network.features[0](image))
-    assert all((map_ < 0).any() for map_ in maps.values())
-    torch.testing.assert_close(maps["features.18"], network.features[:19](image))
+def said(figure: Figure) -> list[str]:
+    """The title, the line below it, and the titles of the parts."""
+    titles = [axes.get_title(where) for axes in figure.axes for where in ("left", "center")]
+    return [text.get_text() for text in figure.texts] + [title for title in titles if title]
 
 
-def test_drawings_say_what_they_show() -> None:
-    weight = torch.randn(20, 3, 5, 5)
-    title = visualize.draw_kernels("conv2", weight, 16, "diverging").axes[0].get_title()
-    assert title == "conv2: weight (20, 3, 5, 5)\n16 of 20 kernels, input channel 0 of 3"
-    title = visualize.draw_feature_maps("conv2", torch.randn(6, 8, 8), 64).axes[0].get_title()
-    assert title == "conv2: output (6, 8, 8)\n6 maps"
+def drawn(figure: Figure, panel: int) -> set[float]:
+    """The values that a panel shows; before it may stand an image."""
+    panels = [axes.images[0] for axes in figure.axes if axes.images]
+    values: np.ndarray = np.ma.asarray(panels[panel].get_array()).compressed()
+    return set(values[~np.isnan(values)].tolist())
 
 
-def test_a_kernels_scale_is_centred_on_zero_and_shows_every_kernel() -> None:
-    weight = torch.linspace(-1, 3, 5 * 4).view(5, 1, 2, 2)
-    picture = visualize.draw_kernels("conv", weight, 64, "diverging").axes[0].images[0]
-    assert picture.get_clim() == (-3, 3)
-    drawn = picture.get_array().compressed()
-    assert sorted(drawn[~torch.tensor(drawn).isnan().numpy()]) == sorted(weight.flatten().tolist())
+def test_kernels_say_their_shape_their_number_and_their_change() -> None:
+    before = torch.zeros(20, 1, 5, 5)
+    before[:, 0, 0] = 1
+    texts = said(kernels(before, 2 * before, most=16))
+    assert texts[:2] == [
+        "vgg, conv: weight (20, 1, 5, 5), the first 16 of 20 kernels",
+        "training moved the layer by 100% of its norm (cosine 1.00)",
+    ]
+    assert {"before training", "after training"} < set(texts)
+    assert said(kernels(before, before))[0] == "vgg, conv: weight (20, 1, 5, 5), 20 kernels"
 
 
-def test_saving_replaces_the_folder_and_repeats_its_bytes(tmp_path: Path) -> None:
+def test_the_strongest_channel_after_training_is_drawn_in_both_and_said() -> None:
+    before = torch.arange(12.0).view(1, 3, 2, 2)
+    after = torch.zeros(1, 3, 2, 2)
+    after[0, 1] = -20.0
+    figure = kernels(before, after)
+    assert said(figure)[1].startswith(
+        "each kernel's strongest of 3 input channels (kernel←channel)"
+    )
+    assert drawn(figure, 0) == {4.0, 5.0, 6.0, 7.0}
+    assert drawn(figure, 1) == {-20.0}
+    first = kernels(before, after, channel="first")
+    assert said(first)[1].startswith("input channel 0 of 3; ")
+    assert (drawn(first, 0), drawn(first, 1)) == ({0.0, 1.0, 2.0, 3.0}, {0.0})
+
+
+def test_a_layer_has_one_scale_centred_on_zero_before_and_after() -> None:
+    figure = kernels(torch.full((5, 1, 2, 2), 0.5), torch.linspace(-1, 3, 20).view(5, 1, 2, 2))
+    assert [a.images[0].get_clim() for a in figure.axes if a.images] == [(-3, 3), (-3, 3)]
+    *_, bar = figure.axes
+    assert bar.get_ylim() == (-3, 3)
+
+
+def test_maps_say_their_channels_and_the_dead() -> None:
+    dead = torch.zeros(512, dtype=torch.bool)
+    dead[[3, 500]] = True
+    tensor = torch.rand(512, 4, 4)
+    figure = maps(tensor - 0.5, tensor, dead=dead)
+    texts = said(figure)
+    assert texts[:2] == [
+        "vgg11, features.11: the first 64 of 512 channels",
+        "2 dead, framed in red: zero after the activation for all 1,000 test images",
+    ]
+    assert "test image 17: Coat\npredicted Shirt, 45.4%" in texts
+    assert "features.12 (MaxPool2d): (512, 4, 4)" in texts
+    # Channel 3 alone is among the first 64: a frame in each of the two panels, none elsewhere.
+    frames = [patch for axes in figure.axes[1:3] for patch in axes.patches]
+    assert [patch.axes for patch in frames] == figure.axes[1:3]
+    for frame in frames:
+        assert isinstance(frame, Rectangle)
+        assert frame.get_xy() == arrange(tensor[:64]).corners[3]
+    assert said(maps(tensor, dead=dead & False))[1].startswith("0 dead: zero after")
+
+
+def test_maps_share_a_scale_and_grey_spans_what_there_is() -> None:
+    signed, positive = torch.linspace(-4, 2, 16).view(4, 2, 2), torch.ones(4, 1, 1)
+    scales = [a.images[0].get_clim() for a in maps(signed, positive).axes[1:3]]
+    assert scales == [(-4, 4), (-4, 4)]
+    grey = maps(signed, positive, colors="grey").axes[1].images[0]
+    assert (grey.get_clim(), grey.get_cmap().name) == ((-4, 2), "gray")
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 6, 16, 64])
+def test_tiles_stand_near_square_each_at_its_corner(count: int) -> None:
+    tiles = torch.arange(count * 12.0).view(count, 3, 4)
+    sheet = arrange(tiles)
+    wide, high = sheet.side
+    columns = len({left for left, _ in sheet.corners})
+    rows = len({top for _, top in sheet.corners})
+    assert columns - 1 <= rows <= columns
+    assert (rows - 1) * columns < count <= rows * columns
+    for tile, (left, top) in zip(tiles, sheet.corners, strict=True):
+        y, x = round(top + 0.5), round(left + 0.5)
+        shown = sheet.pixels[y : y + high, x : x + wide]
+        assert torch.equal(shown[:: high // 3, :: wide // 4], tile)
+    assert sheet.pixels.isnan().sum() == sheet.pixels.numel() - count * wide * high
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        kernels(torch.randn(512, 512, 3, 3), torch.randn(512, 512, 3, 3)),
+        kernels(torch.randn(1, 6, 5, 5), torch.randn(1, 6, 5, 5)),
+        maps(torch.randn(512, 2, 2), dead=torch.ones(512, dtype=torch.bool)),
+        maps(torch.zeros(1, 4, 4)),
+        visualize.draw_grad_cam("vgg11, features.14 (ReLU)", [WRONG], torch.rand(1, 4, 4)),
+        visualize.draw_grad_cam("lenet, relu2 (ReLU)", [EXAMPLE] * 10, torch.rand(10, 8, 8)),
+    ],
+    ids=["kernels", "a kernel", "maps", "a map", "an image", "ten images"],
+)
+def test_nothing_is_cut_off(figure: Figure) -> None:
+    FigureCanvasAgg(figure)
+    box = figure.get_tightbbox()
+    width, height = figure.get_size_inches()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= width
+    assert box.y1 <= height
+
+
+def test_saving_repeats_its_bytes_and_tells_tensorboard(tmp_path: Path) -> None:
     weight = torch.randn(6, 1, 5, 5)
-    folder = tmp_path / "filters" / "lenet"
-    folder.mkdir(parents=True)
-    (folder / "stale.png").touch()
     contents = []
     for _ in range(2):
-        figure = visualize.draw_kernels("conv1", weight, 64, "grey")
-        visualize.save({"conv1": figure}, folder, tmp_path / "runs")
-        assert [path.name for path in folder.iterdir()] == ["conv1.png"]
-        contents.append((folder / "conv1.png").read_bytes())
+        figures = iter([("kernels/lenet/features.0", kernels(weight, weight))])
+        visualize.save(figures, tmp_path / "plots", tmp_path / "runs")
+        contents.append((tmp_path / "plots/kernels/lenet/features.0.png").read_bytes())
     assert contents[0] == contents[1]
-    assert contents[0].startswith(b"\x89PNG")
+    log = EventAccumulator(str(tmp_path / "runs")).Reload()
+    (event,) = log.Images("kernels/lenet/features.0")
+    assert event.encoded_image_string == contents[0]
+    with Image.open(tmp_path / "plots/kernels/lenet/features.0.png") as picture:
+        assert picture.size == (event.width, event.height)
+        assert "Software" not in picture.info

@@ -112,3 +112,23 @@ def test_bad_files_are_named_with_the_stage_that_makes_them(
 def test_another_models_file_is_refused(saved: tuple[Path, lenet.LeNet]) -> None:
     with pytest.raises(InputError, match="holds 'lenet', not 'vgg'"):
         weights.load(saved[0], "vgg")
+
+
+def test_kernels_come_back_by_their_names(tmp_path: Path) -> None:
+    network = lenet.build()
+    weights.save_kernels(tmp_path / "kernels", network)
+    kernels = weights.load_kernels(tmp_path / "kernels", "lenet", network)
+    torch.testing.assert_close(
+        kernels, {"conv1": network.conv1.weight.detach(), "conv2": network.conv2.weight.detach()}
+    )
+
+
+def test_bad_kernels_are_named_with_the_stage_that_makes_them(tmp_path: Path) -> None:
+    weights.save_kernels(tmp_path / "foreign", vgg.build(image_size=32))
+    weights.save_kernels(tmp_path / "truncated", lenet.build())
+    (tmp_path / "truncated").write_bytes((tmp_path / "truncated").read_bytes()[:-9])
+    for name in ("absent", "foreign", "truncated"):
+        with pytest.raises(InputError) as error:
+            weights.load_kernels(tmp_path / name, "lenet", lenet.build())
+        assert name in str(error.value)
+        assert "dvc repro train_lenet" in str(error.value)

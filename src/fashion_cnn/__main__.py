@@ -1,42 +1,115 @@
 """`python -m fashion_cnn`: what the package answers in the terminal."""
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
-from fashion_cnn import params
-from fashion_cnn.errors import run
-from fashion_cnn.footprint import footprint
-from fashion_cnn.project import TRAINED_BY, root
+from fashion_cnn.errors import InputError, run
+from fashion_cnn.project import TRAINED_BY, root, weights_file
 
 
 def main() -> None:
     """Run the command that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+
     shapes = commands.add_parser("shapes", help="the table of a model's layers, and its costs")
+    shapes.set_defaults(command=_shapes)
     shapes.add_argument("model", choices=TRAINED_BY)
     shapes.add_argument("--image-size", type=int, help="pixels a side; by default params.yaml's")
     shapes.add_argument("--width-divisor", type=int, help="of vgg; by default params.yaml's")
-    shapes.set_defaults(command=_shapes)
+
+    predict = commands.add_parser("predict", help="what a trained model sees in pictures")
+    predict.set_defaults(command=_predict)
+    predict.add_argument("model", choices=TRAINED_BY)
+    predict.add_argument(
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="image",
+        help="a PNG or JPEG, or a folder of them, read at any depth but for hidden files",
+    )
+    predict.add_argument("--json", action="store_true", help="a line of JSON a picture")
+    predict.add_argument(
+        "--background",
+        choices=("auto", "dark", "light"),
+        default="auto",
+        help="behind the clothing; a light one is inverted; auto looks at the border",
+    )
+    predict.add_argument("--device", help="by default params.yaml's evaluate.device")
+
+    export = commands.add_parser("export", help="write a trained model as ONNX beside its weights")
+    export.set_defaults(command=_export)
+    export.add_argument("model", choices=TRAINED_BY)
+
     report = commands.add_parser("report", help="report.html and report.md of two revisions")
+    report.set_defaults(command=_report)
     report.add_argument("revision", nargs="?", default="workspace", help="by default the workspace")
     report.add_argument("--baseline", default="HEAD", help="compare with it; by default HEAD")
     report.add_argument("--output", type=Path, help="folder; by default the repository's")
-    report.set_defaults(command=_report)
+
     arguments = parser.parse_args()
-    arguments.command(arguments)
+    try:
+        arguments.command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output wants no more of it; without this, Python complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# Each command imports what it needs when it runs, so that the help does not wait for torch.
 
 
 def _shapes(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import params
+    from fashion_cnn.footprint import footprint
+
     given = {"image_size": arguments.image_size, "width_divisor": arguments.width_divisor}
     changes = {name: value for name, value in given.items() if value is not None}
     values = params.replace(params.load(), arguments.model, **changes)
     print(footprint(arguments.model, values).table())
 
 
+def _predict(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import compute, params, pictures, predicting, weights
+
+    changes = {"device": arguments.device} if arguments.device else {}
+    values = params.replace(params.load(), "evaluate", **changes).evaluate
+    trained = weights.load(weights_file(arguments.model), arguments.model)
+    skipped = []
+
+    def skip(file: Path, error: InputError) -> None:
+        skipped.append(file)
+        print(f"skipped {file}: {error}", file=sys.stderr)
+
+    found = predicting.predictions(
+        trained,
+        pictures.find(arguments.images),
+        background=arguments.background,
+        compute=compute.choose(values.device, values.precision),
+        batch_size=values.batch_size,
+        skip=skip,
+    )
+    if arguments.json:
+        for prediction in found:
+            print(prediction.json())
+    elif rows := list(found):
+        print(predicting.table(rows))
+    if skipped:
+        sys.exit(1)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import exporting, weights
+
+    path = weights_file(arguments.model).with_suffix(".onnx")
+    exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
+    print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
+
+
 def _report(arguments: argparse.Namespace) -> None:
-    # DVC and scipy take a second to import: not for the other commands.
-    from fashion_cnn.report import write  # noqa: PLC0415
+    from fashion_cnn.report import write
 
     output = arguments.output or root()
     for path in write(root(), arguments.revision, arguments.baseline, output):

@@ -1,8 +1,10 @@
 """Where and how exactly numbers are computed: device, precision, seeds."""
 
+import ctypes
 import hashlib
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -24,27 +26,41 @@ class Compute:
         lower = self.dtype != torch.float32
         return torch.autocast(self.device.type, dtype=self.dtype if lower else None, enabled=lower)
 
-    def describe(self) -> dict[str, str | int]:
-        """Return what the numbers depend on besides code, params and data."""
-        cuda = self.device.type == "cuda"
+    def identity(self) -> dict[str, str]:
+        """Return what the bytes of a result depend on, besides code, params, data and threads."""
         return {
-            "device": torch.cuda.get_device_name(self.device) if cuda else self.device.type,
+            "device": self._name(),
             "precision": str(self.dtype).removeprefix("torch."),
-            "threads": torch.get_num_threads(),
             "python": platform.python_version(),
             "torch": torch.__version__,
         }
 
+    def describe(self) -> dict[str, str | int]:
+        """Return `identity`, and the threads at work, which decide the order of sums."""
+        return {**self.identity(), "threads": torch.get_num_threads()}
 
-def choose(device: str, precision: str) -> Compute:
+    def _name(self) -> str:
+        if self.device.type == "cuda":
+            return torch.cuda.get_device_name(self.device)
+        if self.device.type == "cpu":
+            return f"cpu with {torch.backends.cpu.get_cpu_capability()}"
+        return self.device.type
+
+
+def choose(device: str, precision: str, *, deterministic: bool = True) -> Compute:
     """Resolve `auto` and prepare torch for the same bytes on every run.
 
-    Args and Raises: those of `resolve`.
+    Args and Raises: those of `resolve`; deterministic as False lets CUDA take any algorithm.
     """
     chosen = resolve(device, precision)
     # cuBLAS needs a fixed workspace to be deterministic, set before its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=chosen.device.type != "cpu")
+    torch.use_deterministic_algorithms(
+        deterministic or chosen.device.type == "cpu", warn_only=chosen.device.type != "cpu"
+    )
+    torch.backends.cudnn.benchmark = not deterministic
+    if chosen.device.type == "cpu":
+        _keep_freed_memory()
     # Nothing here reads memory before it is written, and filling it costs 7% of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     return chosen
@@ -72,12 +88,40 @@ def derive_seed(*parts: int | str) -> int:
     return int.from_bytes(digest, "big") >> 1
 
 
+def probe(compute: Compute, seconds: float = 0.5) -> float:
+    """Measure the floating-point operations a second that `compute` reaches in matrix products."""
+    size = 1024 if compute.device.type == "cpu" else 4096
+    matrix = torch.ones(size, size, dtype=compute.dtype, device=compute.device)
+    products, started, elapsed = -1, 0.0, 0.0
+    while elapsed < seconds:
+        # Reading a value waits for the device.
+        (matrix @ matrix)[0, 0].item()
+        products += 1
+        # The first product also loads the library.
+        if products == 0:
+            started = time.perf_counter()
+        elapsed = time.perf_counter() - started
+    return 2 * size**3 * products / elapsed
+
+
 @contextmanager
 def seeded(*parts: int | str) -> Iterator[None]:
     """Seed torch's CPU generator inside the block and give it back as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(*parts))
         yield
+
+
+def _keep_freed_memory() -> None:
+    """Let the C library reuse a freed tensor's memory, which it would give back at every step.
+
+    Asking the system for it anew takes up to a third of a step's time.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        maximum_mappings, trim_threshold = -4, -1  # M_MMAP_MAX and M_TRIM_THRESHOLD of malloc.h
+        library.mallopt(maximum_mappings, 0)
+        library.mallopt(trim_threshold, -1)
 
 
 def _device(name: str) -> torch.device:

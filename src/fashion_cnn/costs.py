@@ -1,13 +1,9 @@
-"""What training a traced network takes: memory, arithmetic, and a device's speed at it."""
+"""What training a traced network takes: memory and arithmetic."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from math import prod
 
-import torch
-
-from fashion_cnn.compute import Compute
 from fashion_cnn.params import Precision, Recipe
 from fashion_cnn.shapes import TracedLayer
 
@@ -70,6 +66,8 @@ def layer_memory(
 ) -> list[Memory]:
     """Estimate each layer's share at the end of the forward pass; the first has the images."""
     states = int(recipe.momentum > 0) if recipe.optimizer == "sgd" else 2
+    # Copies of the weights count as such states: their average, and those of the best epoch.
+    states += (recipe.ema_decay is not None) + (recipe.keep == "best")
     kept = [layer.own + layer.next for layer in _activations(rows, recipe, precision)]
     kept[0] += _image_bytes(recipe)
     return [
@@ -88,22 +86,6 @@ def training_flops(
     """
     forward = 2 * sum(row.multiply_accumulates for row in rows)
     return forward * (3 * train_images + validation_images) * epochs
-
-
-def probe(compute: Compute, seconds: float = 0.5) -> float:
-    """Measure the floating-point operations a second that `compute` reaches in matrix products."""
-    size = 1024 if compute.device.type == "cpu" else 4096
-    matrix = torch.ones(size, size, dtype=compute.dtype, device=compute.device)
-    products, started, elapsed = -1, 0.0, 0.0
-    while elapsed < seconds:
-        # Reading a value waits for the device.
-        (matrix @ matrix)[0, 0].item()
-        products += 1
-        # The first product also loads the library.
-        if products == 0:
-            started = time.perf_counter()
-        elapsed = time.perf_counter() - started
-    return 2 * size**3 * products / elapsed
 
 
 def _activations(

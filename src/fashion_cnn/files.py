@@ -1,6 +1,7 @@
 """Files that are whole or not there."""
 
 import csv
+import glob
 import io
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a name beside `path` to write to; rename it into place if the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear_abandoned(path)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield unfinished
@@ -20,6 +22,15 @@ def replacing(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _clear_abandoned(path: Path) -> None:
+    """Remove what processes that were killed had begun to write to `path`."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        try:
+            os.kill(int(left.suffixes[-2][1:]), 0)
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

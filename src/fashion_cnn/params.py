@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
@@ -19,6 +19,12 @@ Count = Annotated[int, Field(ge=1)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 Precision = Literal["auto", "bfloat16", "float32"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+LayerKind = Literal["convolution", "activation", "pool"]
+Colors = Literal["diverging", "grey"]
+OnePerClass = Literal["one_per_class"]
+TestImage = Annotated[int, Field(ge=0, lt=10_000)]
 
 
 class Section(BaseModel):
@@ -57,6 +63,17 @@ class Budget(Section):
     """Estimated floating-point operations of the whole training, in 10^15."""
 
 
+class Augmentation(Section):
+    """How each training image is changed at random, anew in each epoch."""
+
+    flip: Annotated[float, Field(ge=0, le=1)]
+    """Probability of a mirror image, left to right."""
+    shift: Annotated[int, Field(ge=0, lt=28)]
+    """The most pixels an image moves along each axis."""
+    erase: Annotated[float, Field(ge=0, le=1)]
+    """Probability that a rectangle of 2% to 40% of the image is blacked out."""
+
+
 class Recipe(Section):
     """How a network is trained."""
 
@@ -74,16 +91,37 @@ class Recipe(Section):
     """Step size; the peak of the schedule."""
     momentum: Annotated[float, Field(ge=0, lt=1)]
     """Momentum of sgd; adam and adamw do not use it."""
+    nesterov: bool
+    """Whether sgd's momentum looks ahead; adam and adamw do not use it."""
     weight_decay: Annotated[float, Field(ge=0)]
     """L2 penalty of sgd and adam, decoupled decay of adamw."""
     schedule: Literal["constant", "cosine", "one_cycle"]
     """Course of the learning rate over the steps."""
+    warmup_fraction: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the steps over which the learning rate rises to its peak."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the target that is spread over all classes."""
+    clip_norm: Annotated[float, Field(gt=0)] | None
+    """The most that the norm of all gradients may be; null for any."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    """Decay a step of the moving average of the weights that is validated and kept; null for the
+    weights themselves."""
+    augmentation: Augmentation
+    """How training images are changed at random."""
+    keep: Literal["last", "best"]
+    """Which epoch's weights are kept; best is of the highest validation accuracy."""
+    patience: Count | None
+    """Stop after so many epochs without a better one; null never stops early."""
     seed: Seed
     """Initial weights, order and dropout."""
     device: Device
     """auto is CUDA, else MPS, else the CPU."""
     precision: Precision
     """auto is bfloat16 where the processor computes it natively, float32 elsewhere."""
+    deterministic: bool
+    """Whether CUDA may use only algorithms that give the same bytes on every run."""
+    compile: bool
+    """Whether torch.compile makes the training step."""
     log_interval: Count
     """Steps between two points of TensorBoard's training loss."""
     budget: Budget
@@ -92,6 +130,14 @@ class Recipe(Section):
     def architecture(self) -> dict[str, int]:
         """Return the arguments of the network's `build`."""
         return {"image_size": self.image_size}
+
+    def learning_rate_of(self, parameter: str) -> float:
+        """Return the peak learning rate of the network's parameter of this name."""
+        return self.learning_rate
+
+    def frozen(self, parameter: str, epoch: int) -> bool:
+        """Return whether the network's parameter of this name stays as it is in `epoch`."""
+        return False
 
 
 class LeNet(Recipe):
@@ -113,20 +159,54 @@ class VGG11(Recipe):
     """torchvision's VGG-11 and its fine-tuning."""
 
     weights: Annotated[str, Field(min_length=1)]
-    """none, imagenet, or the path of a state dict in safetensors format."""
+    """none, imagenet, or the path of a state dict in safetensors format in data/pretrained/."""
+    freeze_epochs: Annotated[int, Field(ge=0)]
+    """Epochs, from the first, in which the feature extractor stays as it is."""
+    new_layers_rate: Annotated[float, Field(gt=0)] | None
+    """Peak learning rate of the replaced first and last layer; null for learning_rate."""
+
+    def learning_rate_of(self, parameter: str) -> float:
+        """Return the peak learning rate of the network's parameter of this name."""
+        replaced = parameter.startswith(("features.0.", "classifier.6."))
+        return (replaced and self.new_layers_rate) or self.learning_rate
+
+    def frozen(self, parameter: str, epoch: int) -> bool:
+        """Return whether the network's parameter of this name stays as it is in `epoch`."""
+        return epoch <= self.freeze_epochs and parameter.startswith("features.")
+
+
+def _check_images(value: object) -> object:
+    """Say in one line what pydantic would say once for each part of the union."""
+    indices = value if isinstance(value, list) else []
+    valid = [type(index) is int and 0 <= index < 10_000 for index in indices]
+    if value != "one_per_class" and not (valid and all(valid)):
+        raise PydanticCustomError("images", "one_per_class or a list of indices from 0 to 9999")
+    return value
 
 
 class ExportImages(Section):
-    """Pictures of kernels and feature maps."""
+    """Pictures of kernels, feature maps and where the network looks."""
 
-    image: Annotated[int, Field(ge=0)]
-    """Which validation image the feature maps are of."""
+    images: Annotated[OnePerClass | list[TestImage], BeforeValidator(_check_images)]
+    """Test images by index, or one_per_class: the first of each class."""
+    maps_after: Annotated[list[LayerKind], Field(min_length=1)]
+    """Layers whose output is drawn."""
     max_kernels: Count
     """Kernels drawn of a layer, at the most."""
-    kernel_colors: Literal["diverging", "grey"]
+    kernel_channel: Literal["strongest", "first"]
+    """Input channel drawn of a kernel; strongest is that of the largest L2 norm."""
+    kernel_colors: Colors
     """diverging is red above and blue below a white 0."""
     max_maps: Count
     """Feature maps drawn of a layer, at the most."""
+    map_colors: Colors
+    """diverging is red above and blue below a white 0."""
+    dead_channel_images: Annotated[int, Field(ge=1, le=10_000)]
+    """Test images, the first of the file, that dead channels are zero for."""
+    grad_cam_size: Count
+    """Grad-CAM reads the last convolution whose maps have at least as many pixels a side."""
+    device: Device
+    """auto is CUDA, else MPS, else the CPU."""
 
 
 class Evaluate(Section):
@@ -215,11 +295,11 @@ def _conflicts(params: Params) -> list[str]:
         for model in TRAINED_BY
         if ((recipe := getattr(params, model)).train_images or 0) > 60_000 - kept
     ]
-    if params.export_images.image >= kept:
-        faults.append(
-            f"export_images.image: expected an index below dataset.validation_images, {kept}, "
-            f"got {params.export_images.image}"
-        )
+    faults += [
+        f"{model}.nesterov: expected false where {model}.momentum is 0, got true"
+        for model in TRAINED_BY
+        if (recipe := getattr(params, model)).nesterov and not recipe.momentum
+    ]
     return faults
 
 

@@ -1,13 +1,15 @@
 """What a training run shows while it goes: lines and a bar, CSV and JSON, TensorBoard."""
 
+import os
 import shutil
+import time
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Never, Self
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
@@ -15,18 +17,7 @@ from tqdm import tqdm
 
 from fashion_cnn.dataset import CLASSES, Images
 from fashion_cnn.files import write_csv, write_json
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One row of the training curve: mean losses in nats, accuracies in [0, 1]."""
-
-    epoch: int
-    train_loss: float
-    train_accuracy: float
-    validation_loss: float
-    validation_accuracy: float
-    learning_rate: float
+from fashion_cnn.state import Epoch
 
 
 class Tracker:
@@ -36,19 +27,23 @@ class Tracker:
     every run and are written anew after each epoch; what varies goes to runs/MODEL/.
     """
 
-    def __init__(self, folder: Path, model: str, log_interval: int) -> None:
-        """Write below `folder`; log the training loss every `log_interval` steps."""
+    def __init__(self, folder: Path, model: str, resumed: Mapping[str, Any] | None = None) -> None:
+        """Write below `folder`; go on from what `to_checkpoint` returned, or begin anew."""
         self.model = model
-        self.log_interval = log_interval
         self.metrics = folder / "metrics" / "train" / f"{model}.json"
         self.curve = folder / "plots" / "training" / f"{model}.csv"
         self.runs = folder / "runs" / model
-        self.rows: list[Epoch] = []
+        # Of training without validation: each epoch's, and so far in the one that goes on.
         self.seconds: list[float] = []
-        shutil.rmtree(self.runs, ignore_errors=True)
+        self.elapsed = 0.0
+        self.since: float | None = None
+        if resumed is None:
+            shutil.rmtree(self.runs, ignore_errors=True)
+        else:
+            self.seconds, self.elapsed = resumed["seconds"], resumed["elapsed"]
+            self._cut_events(resumed["events"])
         self.writer = SummaryWriter(self.runs)
         self.bar: tqdm[Never] = tqdm(unit=" images", disable=None, leave=False)
-        self.recent_loss: list[Tensor] = []
 
     def __enter__(self) -> Self:
         return self
@@ -61,6 +56,12 @@ class Tracker:
     ) -> None:
         self.bar.close()
         self.writer.close()
+
+    def to_checkpoint(self) -> dict[str, Any]:
+        """Return the times so far, and how far TensorBoard's files reach."""
+        self.writer.flush()
+        events = {path.name: path.stat().st_size for path in self._events()}
+        return {"seconds": self.seconds, "elapsed": self._elapsed(), "events": events}
 
     def begin(
         self, network: nn.Module, pixels: Tensor, inputs: Tensor, layers: list[dict[str, Any]]
@@ -82,30 +83,43 @@ class Tracker:
         network.train(training)
         self.writer.add_text("shapes", _markdown(layers))
 
-    def start_epoch(self, epoch: int, epochs: int, images: int) -> None:
-        """Start the progress bar of an epoch of `images` images."""
+    def start_epoch(self, epoch: int, epochs: int, images: int, done: int) -> None:
+        """Start the bar and the clock of an epoch of `images` images, `done` of them before."""
+        self.since = time.perf_counter()
         self.bar.reset(total=images)
+        self.bar.update(done)
         self.bar.set_description(f"{self.model} epoch {epoch}/{epochs}")
 
-    def step(self, step: int, images: int, loss: Tensor) -> None:
-        """Count a step of `images` images with mean loss `loss` (), left on its device."""
-        self.bar.update(images)
-        self.recent_loss.append(loss)
-        if step % self.log_interval == 0:
-            running = torch.stack(self.recent_loss).mean().item()
-            self.recent_loss.clear()
-            self.writer.add_scalar("loss/training, running", running, step)
+    def training(self, loss: float, gradient_norm: float, step: int) -> None:
+        """Log the mean loss of the last steps and the norm of the gradients after `step`."""
+        self.writer.add_scalar("loss/training, running", loss, step)
+        self.writer.add_scalar("gradient norm", gradient_norm, step)
 
-    def epoch(self, row: Epoch, step: int, seconds: float, images: int) -> None:
-        """Record an epoch that ended after `step` steps and trained `images` in `seconds`."""
-        self.rows.append(row)
+    def stop_clock(self) -> None:
+        """Leave out of the epoch's seconds what comes now, its validation."""
+        self.elapsed, self.since = self._elapsed(), None
+
+    def epoch(
+        self,
+        rows: Sequence[Epoch],
+        kept: Epoch,
+        made_with: Mapping[str, Any],
+        step: int,
+        images: int,
+    ) -> None:
+        """Record the last of the epochs `rows`, which ended after `step` steps in all.
+
+        Args:
+            rows: every epoch so far.
+            kept: the one whose weights are kept so far.
+            made_with: what the numbers depend on besides code, params and data.
+            step: for TensorBoard.
+            images: that an epoch trains.
+        """
+        row, seconds = rows[-1], self.elapsed
         self.seconds.append(seconds)
-        write_json(self.metrics, _rounded(row))
-        write_csv(self.curve, [_rounded(row) for row in self.rows])
-        timing = [
-            {"epoch": r.epoch, "seconds": s} for r, s in zip(self.rows, self.seconds, strict=True)
-        ]
-        write_json(self.runs / "timing.json", timing)
+        self.elapsed = 0.0
+        self.write(rows, kept, made_with)
         for name, value in asdict(row).items():
             if name != "epoch":
                 prefix, _, quantity = name.partition("_")
@@ -121,9 +135,31 @@ class Tracker:
             f"{seconds:.1f} s, {images / seconds:.0f} images/s"
         )
 
+    def write(self, rows: Sequence[Epoch], kept: Epoch, made_with: Mapping[str, Any]) -> None:
+        """Write metrics, curve and times so far."""
+        write_json(self.metrics, {**_rounded(kept), "made_with": made_with})
+        write_csv(self.curve, [_rounded(row) for row in rows])
+        timing = [
+            {"epoch": row.epoch, "seconds": seconds}
+            for row, seconds in zip(rows, self.seconds, strict=True)
+        ]
+        write_json(self.runs / "timing.json", timing)
+
     def predictions(self, images: Images, logits: Tensor, step: int) -> None:
         """Log the figure of predictions against actual labels for a handful of images."""
         self.writer.add_figure("predictions vs. actuals", draw_predictions(images, logits), step)
+
+    def _elapsed(self) -> float:
+        return self.elapsed + (0 if self.since is None else time.perf_counter() - self.since)
+
+    def _events(self) -> list[Path]:
+        return [*self.runs.glob("events.out.tfevents.*")]
+
+    def _cut_events(self, sizes: Mapping[str, int]) -> None:
+        """Take back what TensorBoard was told after the checkpoint, as it will be told again."""
+        for path in self._events():
+            if path.stat().st_size > sizes.get(path.name, 0):
+                os.truncate(path, sizes.get(path.name, 0))
 
 
 def draw_predictions(images: Images, logits: Tensor) -> Figure:

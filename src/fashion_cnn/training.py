@@ -1,33 +1,35 @@
-"""The training loop: data on the device, one pass an epoch, validation after each."""
+"""One training from parameters to weights: begun anew or gone on with, watched, saved."""
 
 import json
-import math
-import time
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from math import ceil
+from signal import Signals
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from fashion_cnn import weights
-from fashion_cnn.compute import Compute, choose, derive_seed, seeded
-from fashion_cnn.dataset import Images, Transform, batches, read_split, shuffled
+from fashion_cnn.checkpoint import Checkpoints, fingerprint
+from fashion_cnn.compute import Compute, choose, probe, seeded
+from fashion_cnn.dataset import Transform, read_split
+from fashion_cnn.distributed import Processes, joined
 from fashion_cnn.errors import InputError
-from fashion_cnn.inference import predict
+from fashion_cnn.loop import Loop
 from fashion_cnn.params import Dataset, Recipe
 from fashion_cnn.project import dataset_folder, initial_kernels_file, root, weights_file
-from fashion_cnn.tracking import Epoch, Tracker
+from fashion_cnn.state import TrainingState
+from fashion_cnn.stopping import Stop
+from fashion_cnn.tracking import Tracker
 
 
-def train(
-    model: str,
-    build: Callable[..., nn.Module],
-    recipe: Recipe,
-    dataset: Dataset,
-) -> None:
-    """Train a network from its seed and write its weights, metrics and curve.
+def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: Dataset) -> None:
+    """Train a network from its seed, or from its last checkpoint, and write what came of it.
+
+    Under torchrun, every process trains a part of each batch, and the first alone writes.
 
     Args:
         model: lenet, vgg or vgg11; names the files.
@@ -37,123 +39,122 @@ def train(
 
     Raises:
         InputError: data is missing, the device is not here, or the loss is not finite.
+        SystemExit: a signal asked to stop; what is trained is saved.
     """
-    folder = root()
-    compute = choose(recipe.device, recipe.precision)
-    transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
-    training, validation = read_split(dataset_folder(), dataset)
-    training = training[: recipe.train_images].to(compute.device)
-    validation = validation.to(compute.device)
-    with seeded(recipe.seed, "initial weights"):
-        network = build(**recipe.architecture())
-    weights.save_kernels(initial_kernels_file(model), network)
-    network.to(compute.device).to(memory_format=torch.channels_last)
-    shapes = folder / "data" / "shapes" / f"{model}.json"
+    shapes = root() / "data" / "shapes" / f"{model}.json"
     if not shapes.is_file():
         raise InputError(f"{shapes} is missing: run `dvc repro check_shapes`")
     layers = json.loads(shapes.read_text("utf-8"))
-    with Tracker(folder, model, recipe.log_interval) as tracker:
-        tracker.begin(network, training.pixels[:64], transform(training.pixels[:1]), layers)
-        fit(network, training, validation, transform, recipe, compute, tracker)
-    weights.save(
-        weights_file(model),
-        network,
-        model=model,
-        architecture=recipe.architecture(),
-        transform=transform,
-        recipe=recipe.model_dump(exclude={"budget"}),
-        made_with=compute.describe(),
-    )
+    chosen = choose(recipe.device, recipe.precision, deterministic=recipe.deterministic)
+    with joined(chosen) as (compute, processes), ExitStack() as stack:
+        training, validation = read_split(dataset_folder(), dataset)
+        training = training[: recipe.train_images]
+        transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
+        with seeded(recipe.seed, "initial weights"):
+            network = build(**recipe.architecture())
+        inputs = {"recipe": recipe.model_dump(), "dataset": dataset.model_dump()}
+        key = fingerprint(inputs | compute.identity(), network, [training, validation])
+        checkpoints: Checkpoints | None = None
+        if processes.main:
+            checkpoints = stack.enter_context(Checkpoints(root() / ".checkpoints" / key))
+            weights.save_kernels(initial_kernels_file(model), network)
+
+        network.to(compute.device).to(memory_format=torch.channels_last)
+        training, validation = training.to(compute.device), validation.to(compute.device)
+        state = TrainingState(model, network, recipe, ceil(len(training) / recipe.batch_size))
+        saved = processes.from_main(checkpoints.newest() if checkpoints else None)
+        made_with: dict[str, Any] = compute.describe() | {"processes": processes.count}
+        if saved:
+            state.restore(saved["state"])
+            made_with = _continued(saved["made_with"], made_with)
+        tracker: Tracker | None = None
+        if processes.main:
+            tracker = stack.enter_context(Tracker(root(), model, saved and saved["tracker"]))
+            _introduce(tracker, state, made_with, training.pixels, transform, layers)
+        if checkpoints:
+            checkpoints.expect(state.size())
+        stop = stack.enter_context(Stop())
+        pause = partial(_pause, state, checkpoints, tracker, made_with, processes, stop)
+        loop = Loop(state, transform, compute, tracker, processes, pause, made_with)
+        loop.fit(training, validation)
+
+        if checkpoints and tracker:
+            weights.save(
+                weights_file(model),
+                state.keep(),
+                model=model,
+                architecture=recipe.architecture(),
+                transform=transform,
+                recipe=recipe.model_dump(exclude={"budget"}),
+                made_with=made_with,
+            )
+            checkpoints.remove()
+            _conclude(state, tracker, compute, processes, layers, len(training))
 
 
-def fit(
-    network: nn.Module,
-    training: Images,
-    validation: Images,
-    transform: Transform,
-    recipe: Recipe,
-    compute: Compute,
+def _continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Say with what a training was made that was begun with `before` and goes on with `now`."""
+    if {name: value for name, value in before.items() if name != "begun_with"} == now:
+        return before
+    return now | {"begun_with": before}
+
+
+def _introduce(
     tracker: Tracker,
+    state: TrainingState,
+    made_with: dict[str, Any],
+    pixels: Tensor,
+    transform: Transform,
+    layers: list[dict[str, Any]],
 ) -> None:
-    """Train `network` in place; report each step and epoch to `tracker`.
+    """Show what is trained, or where an interrupted run goes on."""
+    if not state.total_steps:
+        tracker.begin(state.network, pixels[:64], transform(pixels[:1]), layers)
+        return
+    print(f"{state.model}: resumed in epoch {state.epoch} after {state.step} steps")
+    if state.rows:
+        tracker.write(state.rows, state.kept_row, made_with)
 
-    The order of images is a pure function of (seed, epoch), dropout of (seed, step).
 
-    Raises:
-        InputError: the training loss is not finite.
-    """
-    steps = math.ceil(len(training) / recipe.batch_size)
-    optimizer = make_optimizer(network, recipe)
-    schedule = make_schedule(optimizer, recipe, steps * recipe.epochs)
-    for epoch in range(1, recipe.epochs + 1):
-        started = time.perf_counter()
-        tracker.start_epoch(epoch, recipe.epochs, len(training))
-        order = shuffled(len(training), recipe.seed, "order", epoch).to(compute.device)
-        network.train()
-        loss_sum = torch.zeros((), device=compute.device)
-        correct = torch.zeros((), device=compute.device, dtype=torch.int64)
-        for step, batch in enumerate(
-            batches(training, recipe.batch_size, order), start=(epoch - 1) * steps + 1
-        ):
-            torch.manual_seed(derive_seed(recipe.seed, "dropout", step))
-            learning_rate = float(schedule.get_last_lr()[0])
-            with compute.autocast():
-                logits = network(transform(batch.pixels)).float()
-            loss = F.cross_entropy(logits, batch.labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            loss_sum += loss.detach() * len(batch)
-            correct += _count_correct(logits, batch.labels)
-            tracker.step(step, len(batch), loss.detach())
-        train_loss = loss_sum.item() / len(training)
-        if not math.isfinite(train_loss):
-            raise InputError(
-                f"{tracker.model}: the loss is {train_loss} in epoch {epoch} at learning rate "
-                f"{learning_rate:g}: lower {tracker.model}.learning_rate; no weights are written"
+def _pause(
+    state: TrainingState,
+    checkpoints: Checkpoints | None,
+    tracker: Tracker | None,
+    made_with: dict[str, Any],
+    processes: Processes,
+    stop: Stop,
+    epoch_ended: bool,
+) -> None:
+    """Save where it is time to; save and end where a signal has asked to."""
+    number = processes.highest(stop.signal)
+    if checkpoints and tracker and (number or checkpoints.due(epoch_ended=epoch_ended)):
+        state.check_finite()
+        whole = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint()}
+        checkpoints.write(whole | {"made_with": made_with}, state.total_steps)
+    if number:
+        if processes.main:
+            print(
+                f"stopped by {Signals(number).name} in epoch {state.epoch} after {state.step} "
+                "steps: saved; the same command goes on from here",
+                file=sys.stderr,
             )
-        seconds = time.perf_counter() - started
-        logits = predict(network, validation, transform, compute, recipe.batch_size)
-        row = Epoch(
-            epoch=epoch,
-            train_loss=train_loss,
-            train_accuracy=correct.item() / len(training),
-            validation_loss=F.cross_entropy(logits, validation.labels).item(),
-            validation_accuracy=_count_correct(logits, validation.labels).item() / len(validation),
-            learning_rate=learning_rate,
-        )
-        tracker.epoch(row, epoch * steps, seconds, len(training))
-        tracker.predictions(validation[:8], logits[:8], epoch * steps)
+        raise SystemExit(128 + number)
 
 
-def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
-    """Return torch's own optimiser for the recipe, fused."""
-    weights, rate, decay = network.parameters(), recipe.learning_rate, recipe.weight_decay
-    match recipe.optimizer:
-        case "sgd":
-            return SGD(weights, rate, recipe.momentum, weight_decay=decay, fused=True)
-        case "adam":
-            return Adam(weights, rate, weight_decay=decay, fused=True)
-        case "adamw":
-            return AdamW(weights, rate, weight_decay=decay, fused=True)
-
-
-def make_schedule(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler:
-    """Return torch's own schedule for the recipe, to be stepped after each optimiser step."""
-    match recipe.schedule:
-        case "constant":
-            return ConstantLR(optimizer, factor=1.0, total_iters=1)
-        case "cosine":
-            return CosineAnnealingLR(optimizer, T_max=total_steps)
-        case "one_cycle":
-            return OneCycleLR(
-                optimizer,
-                max_lr=recipe.learning_rate,
-                total_steps=total_steps + 1,
-                cycle_momentum=False,
-            )
-
-
-def _count_correct(logits: Tensor, labels: Tensor) -> Tensor:
-    return (logits.argmax(dim=1) == labels).sum()
+def _conclude(
+    state: TrainingState,
+    tracker: Tracker,
+    compute: Compute,
+    processes: Processes,
+    layers: list[dict[str, Any]],
+    images_an_epoch: int,
+) -> None:
+    """Print the run's last line: what was reached, how fast, and how near the device's peak."""
+    images, seconds = images_an_epoch * len(state.rows), sum(tracker.seconds)
+    operations = 6 * sum(layer["multiply_accumulates"] for layer in layers) * images
+    peak = processes.count * probe(compute)
+    print(
+        f"{state.model}: validation accuracy {state.kept_row.validation_accuracy:.4f}, "
+        f"{seconds:.1f} s, {images / seconds:,.0f} images/s, {operations / seconds / peak:.0%} "
+        f"of the {compute.device}'s measured {peak / 1e9:,.0f} GFLOP/s"
+    )

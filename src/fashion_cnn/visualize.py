@@ -1,105 +1,212 @@
-"""Make a network visible: its kernels, and its feature maps of an image.
+"""Pictures of what a network has inside: kernels, feature maps, Grad-CAM -> PNG files."""
 
-Extraction (convolutions, feature_maps) is pure; drawing returns matplotlib figures.
-"""
-
+import io
 import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
-from torchvision.models.feature_extraction import create_feature_extractor
-from torchvision.utils import make_grid
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch import Tensor
+from torch.utils.tensorboard import FileWriter
 
+from fashion_cnn.extraction import MapLayer, change, strongest_channels
 from fashion_cnn.files import replacing
+from fashion_cnn.inspection import Example, Findings
+from fashion_cnn.panels import (
+    BAR,
+    HEADING,
+    LINE,
+    MARGIN,
+    draw_bar,
+    draw_image,
+    draw_panels,
+    make_figure,
+    place,
+)
+from fashion_cnn.params import ExportImages
 
 
-def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
-    """Return every convolution by its qualified name, at any depth, in the network's order."""
-    return {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+def draw_all(model: str, found: Findings, chosen: ExportImages) -> Iterator[tuple[str, Figure]]:
+    """Yield every picture of a network and its path below the folder of plots, without suffix."""
+    for name, (before, after) in found.kernels.items():
+        yield (
+            f"kernels/{model}/{name}",
+            draw_kernels(
+                f"{model}, {name}",
+                before,
+                after,
+                channel=chosen.kernel_channel,
+                most=chosen.max_kernels,
+                colors=chosen.kernel_colors,
+            ),
+        )
+    for position, example in enumerate(found.examples):
+        for name, layers in found.maps.items():
+            maps = {_describe(layer): output[position] for layer, output in layers}
+            yield (
+                f"feature_maps/{model}/{example.index}/{name}",
+                draw_feature_maps(
+                    f"{model}, {name}",
+                    maps,
+                    example,
+                    dead=found.dead.get(name),
+                    dead_images=found.dead_images,
+                    most=chosen.max_maps,
+                    colors=chosen.map_colors,
+                ),
+            )
+    yield (
+        f"grad_cam/{model}",
+        draw_grad_cam(
+            f"{model}, {found.explained.name} ({found.explained.type})", found.examples, found.heat
+        ),
+    )
 
 
-@torch.inference_mode()
-def feature_maps(network: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
-    """Return each convolution's output (N, C, H, W), from one forward pass of the network.
-
-    Args:
-        network: put into evaluation mode.
-        inputs: (N, 1, H, W) float32, transformed as the network expects.
-    """
-    extractor = create_feature_extractor(network.eval(), return_nodes=[*convolutions(network)])
-    maps: dict[str, Tensor] = extractor(inputs)
-    return maps
-
-
-def draw_kernels(name: str, weight: Tensor, most: int, colors: str) -> Figure:
-    """Draw the first input channel of a layer's kernels, on one scale, as a grid.
+def draw_kernels(
+    name: str, before: Tensor, after: Tensor, *, channel: str, most: int, colors: str
+) -> Figure:
+    """Draw a layer's kernels before and after training, at the same places, on one scale.
 
     Args:
         name: the layer, for the title.
-        weight: (out, in, h, w).
+        before: (out, in, h, w), the initial weight.
+        after: (out, in, h, w), the trained weight.
+        channel: first, or strongest: of each kernel, the input channel of largest norm after
+            training.
         most: kernels drawn at the most.
-        colors: diverging, red above and blue below a white 0; or grey.
+        colors: diverging or grey.
     """
-    drawn = min(most, len(weight))
-    shape = tuple(weight.shape)
-    channel = f", input channel 0 of {shape[1]}" if shape[1] > 1 else ""
-    count = f"{drawn} of {shape[0]} kernels" if drawn < shape[0] else f"{drawn} kernels"
-    largest = float(weight[:drawn, 0].detach().abs().max())
-    return _draw_grid(
-        weight[:drawn, :1].detach(),
-        title=f"{name}: weight {shape}\n{count}{channel}",
-        limits=(-largest, largest),
-        colormap="RdBu_r" if colors == "diverging" else "gray",
+    kernels, inputs = after.shape[:2]
+    drawn = torch.arange(min(most, kernels))
+    picked = torch.zeros_like(drawn)
+    labels = [str(kernel) for kernel in drawn.tolist()]
+    said = []
+    if inputs > 1 and channel == "first":
+        said.append(f"input channel 0 of {inputs}")
+    elif inputs > 1:
+        picked = strongest_channels(after)[drawn]
+        arrow = "\N{LEFTWARDS ARROW}"
+        labels = [f"{label}{arrow}{source}" for label, source in zip(labels, picked, strict=True)]
+        said.append(f"each kernel's strongest of {inputs} input channels (kernel{arrow}channel)")
+    moved, cosine = change(before, after)
+    said.append(f"training moved the layer by {moved:.0%} of its norm (cosine {cosine:.2f})")
+    return draw_panels(
+        f"{name}: weight {tuple(after.shape)}, {_count(len(drawn), kernels, 'kernels')}",
+        "; ".join(said),
+        {"before training": before[drawn, picked], "after training": after[drawn, picked]},
+        labels=labels,
+        colors=colors,
     )
 
 
-def draw_feature_maps(name: str, maps: Tensor, most: int) -> Figure:
-    """Draw a convolution's output for one image, on one scale, as a grid of grey images.
+def draw_feature_maps(
+    name: str,
+    maps: Mapping[str, Tensor],
+    example: Example,
+    *,
+    dead: Tensor | None,
+    dead_images: int,
+    most: int,
+    colors: str,
+) -> Figure:
+    """Draw what a convolution and the layers after it make of an image, on one scale.
 
     Args:
-        name: the layer, for the title.
-        maps: (C, H, W).
-        most: maps drawn at the most.
+        name: the convolution, for the title.
+        maps: (C, h, w) of each layer, by the panel's title.
+        example: the image, drawn beside them with the network's answer.
+        dead: (C,) bool, the channels to mark; None where no activation follows.
+        dead_images: how many images `dead` was found with.
+        most: channels drawn at the most.
+        colors: diverging or grey.
     """
-    drawn = min(most, len(maps))
-    count = f"{drawn} of {len(maps)} maps" if drawn < len(maps) else f"{drawn} maps"
-    return _draw_grid(
-        maps[:drawn].unsqueeze(1),
-        title=f"{name}: output {tuple(maps.shape)}\n{count}",
-        limits=(float(maps[:drawn].min()), float(maps[:drawn].max())),
-        colormap="gray",
+    channels = len(next(iter(maps.values())))
+    drawn = min(most, channels)
+    said, marked = "no activation follows", []
+    if dead is not None:
+        marked = dead[:drawn].nonzero().flatten().tolist()
+        said = (
+            f"{int(dead.sum())} dead{', framed in red' if dead.any() else ''}: "
+            f"zero after the activation for all {dead_images:,} test images"
+        )
+    return draw_panels(
+        f"{name}: {_count(drawn, channels, 'channels')}",
+        said,
+        {title: tensor[:drawn] for title, tensor in maps.items()},
+        labels=[str(channel) for channel in range(drawn)],
+        colors=colors,
+        example=example,
+        marked=marked,
     )
 
 
-def save(figures: Mapping[str, Figure], folder: Path, log: Path) -> None:
-    """Write NAME.png for each figure into `folder`, which then holds nothing else.
+def draw_grad_cam(name: str, examples: Sequence[Example], heat: Tensor) -> Figure:
+    """Draw each image, and over it how much each place speaks for the predicted class.
 
-    The same figures go to TensorBoard under `log`, tagged folder/NAME.
+    Args:
+        name: whose maps were read, for the title.
+        examples: the images and the network's answers.
+        heat: (N, h, w), from 0 to 1.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    with SummaryWriter(log) as writer:
-        for name, figure in figures.items():
-            with replacing(folder / f"{name}.png") as unfinished:
-                figure.savefig(unfinished, format="png", metadata={"Software": None})
-            writer.add_figure(f"{folder.parent.name}/{name}", figure)
-
-
-def _draw_grid(tiles: Tensor, *, title: str, limits: tuple[float, float], colormap: str) -> Figure:
-    """Draw tiles (N, 1, h, w) row by row, as near a square as it comes, with a colour bar."""
-    columns = math.ceil(math.sqrt(len(tiles)))
-    rows = math.ceil(len(tiles) / columns)
-    gap = max(1, tiles.shape[-1] // 12)
-    grid = make_grid(tiles, nrow=columns, padding=gap, pad_value=math.nan)[0].numpy()
-    figure = Figure(figsize=(6.4, 0.9 + 5.2 * rows / columns), dpi=120, layout="constrained")
-    axes = figure.subplots()
-    low, high = limits
-    picture = axes.imshow(grid, cmap=colormap, vmin=low, vmax=high, interpolation="nearest")
-    axes.set_axis_off()
-    axes.set_title(title, fontsize=10)
-    figure.colorbar(picture, ax=axes, shrink=0.8)
+    side, gap, columns = 1.8, 0.05, min(len(examples), 4)
+    rows = math.ceil(len(examples) / columns)
+    across, up = 2 * side + gap + 2 * MARGIN, 2 * LINE + side + MARGIN
+    width = max(columns * across + BAR + 4 * MARGIN, 6.0)
+    figure = make_figure(
+        width,
+        HEADING + rows * up,
+        f"{name}: Grad-CAM, {heat.shape[1]} x {heat.shape[2]}",
+        "where the network finds the class it predicts; of each image, 1 is the strongest place",
+    )
+    size = examples[0].pixels.shape[-1] - 0.5
+    for number, (example, warmth) in enumerate(zip(examples, heat, strict=True)):
+        left = MARGIN + number % columns * across
+        bottom = MARGIN + (rows - 1 - number // columns) * up
+        draw_image(place(figure, left, bottom, side, side), example)
+        axes = place(figure, left + side + gap, bottom, side, side)
+        axes.imshow(example.pixels[0].numpy(), cmap="gray", vmin=0, vmax=255)
+        picture = axes.imshow(
+            warmth.numpy(),
+            cmap="inferno",
+            vmin=0,
+            vmax=1,
+            alpha=0.65,
+            interpolation="bilinear",
+            extent=(-0.5, size, size, -0.5),
+        )
+    draw_bar(figure, picture, MARGIN + columns * across, MARGIN, rows * up - 2 * LINE - MARGIN)
     return figure
+
+
+def save(pictures: Iterable[tuple[str, Figure]], folder: Path, log: Path) -> None:
+    """Write each figure, by its path below `folder`, as a PNG, and to TensorBoard under `log`."""
+    shutil.rmtree(log, ignore_errors=True)
+    writer = FileWriter(str(log))
+    for name, figure in pictures:
+        content = io.BytesIO()
+        # The name of the software that wrote it holds a version: nothing of the picture.
+        figure.savefig(content, format="png", metadata={"Software": None})
+        with replacing(folder / f"{name}.png") as unfinished:
+            unfinished.write_bytes(content.getvalue())
+        width, height = figure.canvas.get_width_height()
+        image = Summary.Image(
+            width=width, height=height, colorspace=4, encoded_image_string=content.getvalue()
+        )
+        writer.add_summary(Summary(value=[Summary.Value(tag=name, image=image)]))
+    writer.close()
+
+
+def _count(drawn: int, of: int, what: str) -> str:
+    return f"{of} {what}" if drawn == of else f"the first {drawn} of {of} {what}"
+
+
+def _describe(layer: MapLayer) -> str:
+    title = f"{layer.name} ({layer.type}): {layer.shape}"
+    if layer.receptive_field is None:
+        return title
+    high, wide = layer.receptive_field
+    return f"{title}, sees {high} x {wide} pixels"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from fashion_cnn.dataset import Transform
@@ -73,6 +73,34 @@ def save_kernels(path: Path, network: nn.Module) -> None:
     }
     with replacing(path) as unfinished:
         save_file(kernels, unfinished)
+
+
+def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor]:
+    """Return the weight (out, in, h, w) of every convolution from a file of `save_kernels`.
+
+    Args:
+        path: the safetensors file.
+        model: lenet, vgg or vgg11.
+        network: the network after its training.
+
+    Raises:
+        InputError: the file is missing, damaged, or of another network.
+    """
+    mend = f"make it with `dvc repro {TRAINED_BY[model]}`"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {mend}")
+    try:
+        kernels = {n.removesuffix(".weight"): kernel for n, kernel in load_file(path).items()}
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
+    expected = {
+        name: module.weight.shape
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+    if {name: kernel.shape for name, kernel in kernels.items()} != expected:
+        raise InputError(f"{path} does not fit the network: {mend}")
+    return kernels
 
 
 def load(path: Path, model: str) -> Trained:

@@ -62,10 +62,11 @@ def test_logits_and_gradients_are_torchvisions(image_size: int) -> None:
 def test_a_grey_image_gives_what_it_would_in_colour(
     colour_state: dict[str, torch.Tensor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save_file(colour_state, tmp_path / "colour.safetensors")
     (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "data" / "pretrained").mkdir(parents=True)
+    save_file(colour_state, tmp_path / "data" / "pretrained" / "colour.safetensors")
     monkeypatch.chdir(tmp_path)
-    network = build(image_size=224, weights="colour.safetensors").eval()
+    network = build(image_size=224, weights="data/pretrained/colour.safetensors").eval()
     reference = vgg11(init_weights=False).eval()
     reference.load_state_dict(colour_state)
     grey = torch.randn(1, 1, 64, 64)
@@ -81,14 +82,19 @@ def test_weights_that_do_not_fit_are_refused(
 ) -> None:
     (tmp_path / "dvc.yaml").touch()
     monkeypatch.chdir(tmp_path)
-    save_file({"fc.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
-    save_file({"features.3.weight": torch.zeros(1)}, tmp_path / "misfit.safetensors")
-    (tmp_path / "weights.pth").write_bytes(b"PK pickled")
+    folder = tmp_path / "data" / "pretrained"
+    folder.mkdir(parents=True)
+    save_file({"fc.weight": torch.zeros(1)}, folder / "other.safetensors")
+    save_file({"fc.weight": torch.zeros(1)}, tmp_path / "elsewhere.safetensors")
+    save_file({"features.3.weight": torch.zeros(1)}, folder / "misfit.safetensors")
+    (folder / "weights.pth").write_bytes(b"PK pickled")
+    which = "expected none, imagenet or a file in data/pretrained/, which DVC watches, got "
     for weights, told in (
-        ("absent.safetensors", "expected none, imagenet or a file, got 'absent.safetensors'"),
-        ("other.safetensors", "expected the state dict of a VGG-11"),
-        ("misfit.safetensors", "size mismatch for features.3.weight"),
-        ("weights.pth", "is no safetensors file"),
+        ("data/pretrained/absent", f"{which}'data/pretrained/absent'"),
+        ("elsewhere.safetensors", f"{which}'elsewhere.safetensors'"),
+        ("data/pretrained/other.safetensors", "expected the state dict of a VGG-11"),
+        ("data/pretrained/misfit.safetensors", "size mismatch for features.3.weight"),
+        ("data/pretrained/weights.pth", "is no safetensors file"),
     ):
         with pytest.raises(InputError, match=r"^vgg11\.weights: ") as error:
             build(image_size=32, weights=weights)
@@ -114,11 +120,15 @@ def test_imagenet_weights_come_by_torchvision_with_their_hash_checked(
     server: tuple[Path, str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    colour_state: dict[str, torch.Tensor],
 ) -> None:
     folder, address = server
     made = folder / "made.pth"
-    torch.save(colour_state, made)
+    with torch.device("meta"):
+        shapes = {name: value.shape for name, value in vgg11().state_dict().items()}
+    # Of each, one number is stored, so that the file is small.
+    state = {name: torch.full((1,), 0.25).expand(shape) for name, shape in shapes.items()}
+    torch.save(state, made)
+    assert made.stat().st_size < 100_000
     digest = hashlib.sha256(made.read_bytes()).hexdigest()[:8] if right else "00000000"
     named = made.rename(folder / f"vgg11-{digest}.pth")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
@@ -132,7 +142,9 @@ def test_imagenet_weights_come_by_torchvision_with_their_hash_checked(
     )
     if right:
         network = build(image_size=32, weights="imagenet")
-        assert torch.equal(network.features[3].weight, colour_state["features.3.weight"])
+        assert torch.equal(network.features[3].weight, state["features.3.weight"])
+        # Three equal colours, summed.
+        assert torch.equal(network.features[0].weight, torch.full((64, 1, 3, 3), 0.75))
     else:
         with pytest.raises(InputError, match=r"vgg11\.weights: imagenet could not be fetched"):
             build(image_size=32, weights="imagenet")

@@ -1,7 +1,6 @@
 """torchvision's VGG-11, adapted to one-channel images and the classes at hand."""
 
 from collections import OrderedDict
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -46,8 +45,8 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
         image_size: pixels a side, at least 32.
         num_classes: outputs of the new last layer.
         weights: none for torchvision's random initial weights; imagenet for IMAGENET1K_V1, its
-            hash checked; or the path of a safetensors state dict of a VGG-11, from the
-            repository's folder, of one or three input channels.
+            hash checked; or the path of a safetensors state dict of a VGG-11 of one or three
+            input channels, in data/pretrained/, which DVC watches.
 
     Raises:
         InputError: the weights cannot be had or do not fit.
@@ -103,16 +102,22 @@ def _load(network: nn.Module, weights: str) -> None:
 def _state_dict(weights: str) -> dict[str, Tensor]:
     if weights == "imagenet":
         try:
-            return dict(VGG11_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True))
+            return dict(
+                VGG11_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True, weights_only=True)
+            )
         except (OSError, RuntimeError) as error:
             raise InputError(
                 f"vgg11.weights: imagenet could not be fetched ({error}): fetch "
                 f"{VGG11_Weights.IMAGENET1K_V1.url} elsewhere and put it into "
                 f"{torch.hub.get_dir()}/checkpoints, or set vgg11.weights to none"
             ) from None
-    path = root() / Path(weights)
-    if not path.is_file():
-        raise InputError(f"vgg11.weights: expected none, imagenet or a file, got {weights!r}")
+    folder = root() / "data" / "pretrained"
+    path = root() / weights
+    if folder not in path.parents or not path.is_file():
+        raise InputError(
+            f"vgg11.weights: expected none, imagenet or a file in data/pretrained/, which DVC "
+            f"watches, got {weights!r}"
+        )
     try:
         return load_file(path)
     except SafetensorError as error:

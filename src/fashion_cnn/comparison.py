@@ -1,0 +1,70 @@
+"""Networks against each other, on the same test images."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy.stats import binomtest
+
+from fashion_cnn.errors import InputError
+
+
+def read_predictions(path: Path, model: str) -> pd.DataFrame:
+    """Read the columns index, label and predicted of a model's predictions.
+
+    Raises:
+        InputError: the file is missing or has no such columns.
+    """
+    mend = f"make it with `dvc repro evaluate@{model}`"
+    try:
+        return pd.read_csv(path, usecols=["index", "label", "predicted"])
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: {mend}") from None
+    except (ValueError, UnicodeDecodeError):
+        raise InputError(f"{path} is no table of predictions: {mend}") from None
+
+
+def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return how the networks' answers to the same images differ.
+
+    Args:
+        predictions: by model, a row an image: index, label and predicted.
+
+    Returns:
+        pairs: by FIRST_SECOND, how many images only the first and only the second gets right,
+        and the two-sided p-value of McNemar's exact test, so small where chance alone hardly
+        makes one of two equally good networks so much better; all_wrong: images that every
+        network gets wrong; images: all of them.
+
+    Raises:
+        InputError: the networks were shown different images.
+
+    Source: McNemar (1947); exact, as the binomial test of the images on which the two differ.
+    """
+    first, *others = predictions.values()
+    asked = ["index", "label"]
+    if any(not other[asked].equals(first[asked]) for other in others):
+        raise InputError(
+            "the predictions are of different images: "
+            f"evaluate all of {', '.join(predictions)} again with `dvc repro`"
+        )
+    right = {model: table["predicted"] == table["label"] for model, table in predictions.items()}
+    return {
+        "pairs": {f"{a}_{b}": _mcnemar(right[a], right[b]) for a, b in combinations(right, 2)},
+        "all_wrong": int((~pd.DataFrame(right).any(axis=1)).sum()),
+        "images": len(first),
+    }
+
+
+def _mcnemar(first: "pd.Series[bool]", second: "pd.Series[bool]") -> dict[str, float]:
+    first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())
+    differing = first_only + second_only
+    # Networks that agree on every image give no reason to tell them apart.
+    p_value = binomtest(first_only, differing).pvalue if differing else 1.0
+    return {
+        "first_only_right": first_only,
+        "second_only_right": second_only,
+        "p_value": float(f"{p_value:.6g}"),
+    }

@@ -1,0 +1,89 @@
+"""What TensorBoard shows of an evaluation."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from fashion_cnn.dataset import CLASSES, Images
+
+# The projector sets out points of more dimensions than these only after a projection of its own.
+DIMENSIONS = 100
+
+
+def write(folder: Path, logits: Tensor, features: Tensor, images: Images) -> None:
+    """Write the classes' precision-recall curves and a projector of the penultimate layer.
+
+    Args:
+        folder: what it held goes.
+        logits: (N, 10) float32.
+        features: (M, D) float32 of the first M images, drawn at their points; of more than 100
+            dimensions, the 100 principal components.
+        images: the N images.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    probabilities, count = logits.softmax(dim=1), len(features)
+    answers = zip(images.labels[:count], logits[:count].argmax(dim=1), strict=True)
+    with SummaryWriter(folder) as writer:
+        for number, name in enumerate(CLASSES):
+            curve = f"precision and recall/{name}"
+            writer.add_pr_curve(curve, images.labels == number, probabilities[:, number])
+        writer.add_embedding(
+            _principal_components(features),
+            [(CLASSES[a], CLASSES[p], "right" if a == p else "wrong") for a, p in answers],
+            images.pixels[:count] / 255,
+            tag="penultimate layer",
+            metadata_header=["label", "predicted", "answer"],
+        )
+
+
+def write_hparams(
+    folder: Path, model: str, recipe: Mapping[str, Any], metrics: Mapping[str, float]
+) -> None:
+    """Write a row of the HPARAMS page, in a subfolder of its own for each model and recipe.
+
+    Args:
+        folder: of all such rows; the same recipe's old row goes.
+        model: lenet, vgg or vgg11.
+        recipe: the params that the model was trained with.
+        metrics: of the test set.
+    """
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
+    row = folder / f"{model}-{digest}"
+    shutil.rmtree(row, ignore_errors=True)
+    # Without a description of the experiment, TensorBoard gathers the columns from every row;
+    # with one, it would show those of the first row's model alone.
+    _, start, end = hparams({"model": model} | _flat(recipe), {})
+    with SummaryWriter(row) as writer:
+        for summary in (start, end):
+            writer.file_writer.add_summary(summary)
+        for name, value in metrics.items():
+            writer.add_scalar(f"test/{name}", value)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, float | str]:
+    """Flatten {a: {b: 1}} to {a.b: 1}; what is neither text nor a number becomes text."""
+    flat: dict[str, float | str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            flat[prefix + key] = value if number else str(value)
+    return flat
+
+
+def _principal_components(features: Tensor) -> Tensor:
+    """Project features (M, D) onto at most `DIMENSIONS` axes of most variance."""
+    if features.shape[1] <= DIMENSIONS:
+        return features
+    centred = features - features.mean(dim=0)
+    _, _, axes = torch.linalg.svd(centred, full_matrices=False)
+    return centred @ axes[:DIMENSIONS].T

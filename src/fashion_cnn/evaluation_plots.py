@@ -1,0 +1,149 @@
+"""Draw how a network fares: confusion, reliability, classes, and the images it gets wrong."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+
+from fashion_cnn import evaluation
+from fashion_cnn.dataset import CLASSES, Images
+from fashion_cnn.files import replacing
+
+# Images of a gallery: rows and columns.
+ROWS, COLUMNS = 4, 6
+
+
+def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
+    """Return every figure by its name.
+
+    Args:
+        model: for the titles.
+        logits: (N, 10) float32, finite.
+        images: the N images that the logits are of.
+    """
+    labels = images.labels
+    mistakes = evaluation.confident_mistakes(logits, labels)
+    doubtful = evaluation.likely_mislabelled(logits, labels)
+    error = evaluation.measure(logits, labels)["expected_calibration_error"]
+    counts = multiclass_confusion_matrix(logits.argmax(dim=1), labels, len(CLASSES)).numpy()
+    # Each row by its own images; a class without any keeps a row of zeros.
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    return {
+        "confusion_counts": _draw_confusion(counts, f"{model}: test images", ""),
+        "confusion_normalized": _draw_confusion(
+            shares, f"{model}: share of each class's images", ".2f"
+        ),
+        "reliability": _draw_reliability(evaluation.reliability(logits, labels), model, error),
+        "classes": _draw_classes(evaluation.measure_classes(logits, labels), model),
+        "confident_mistakes": _draw_gallery(
+            logits,
+            images,
+            mistakes,
+            f"{model}: the surest of {len(mistakes)} wrong answers",
+        ),
+        "likely_mislabelled": _draw_gallery(
+            logits,
+            images,
+            doubtful,
+            f"{model}: the likeliest wrong labels, to which it gives the least probability",
+        ),
+    }
+
+
+def save(figures: Mapping[str, Figure], folder: Path) -> None:
+    """Write NAME.png for each figure into `folder`, which then holds nothing else."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, figure in figures.items():
+        with replacing(folder / f"{name}.png") as unfinished:
+            # The name and version of matplotlib would change the bytes and not the picture.
+            figure.savefig(unfinished, format="png", metadata={"Software": None})
+
+
+def _draw_confusion(values: np.ndarray, title: str, number: str) -> Figure:
+    """Draw values (10, 10), actual by predicted class, as squares with their numbers."""
+    figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    picture = axes.imshow(values, cmap="Blues", vmin=0)
+    places = range(len(CLASSES))
+    axes.set_xticks(places, CLASSES, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(places, CLASSES)
+    axes.set(xlabel="predicted", ylabel="actual", title=title)
+    half = values.max() / 2
+    for (row, column), value in np.ndenumerate(values):
+        text = format(value, number)
+        if float(text) > 0:
+            color = "white" if value > half else "black"
+            axes.text(column, row, text, color=color, ha="center", va="center", fontsize=8)
+    figure.colorbar(picture, ax=axes, shrink=0.8)
+    return figure
+
+
+def _draw_reliability(bins: pd.DataFrame, model: str, error: float) -> Figure:
+    """Draw accuracy against confidence above, images of each bin below."""
+    figure = Figure(figsize=(6.4, 6.4), dpi=120, layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    width = bins["high"] - bins["low"]
+    place = {"width": width, "align": "edge", "edgecolor": "white"}
+    upper.bar(bins["low"], bins["accuracy"].fillna(0), **place, color="#1f77b4", label="accuracy")
+    upper.plot(
+        bins["confidence"],
+        bins["accuracy"],
+        "o",
+        color="black",
+        markersize=4,
+        label="at the mean confidence",
+    )
+    upper.plot((0, 1), (0, 1), "--", color="grey", label="perfect calibration")
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
+    upper.set_title(f"{model}: reliability, expected calibration error {error:.4f}")
+    upper.legend(loc="upper left")
+    lower.bar(bins["low"], bins["images"], **place, color="#7f7f7f")
+    lower.set(xlabel="confidence: probability of the predicted class", ylabel="images")
+    return figure
+
+
+def _draw_classes(classes: pd.DataFrame, model: str) -> Figure:
+    """Draw precision, recall and F1 of each class as bars, with their numbers."""
+    figure = Figure(figsize=(8, 8), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    names = {"precision": "#9ecae1", "recall": "#4292c6", "f1": "#08306b"}
+    for place, (name, color) in enumerate(names.items()):
+        rows = np.arange(len(classes)) + 0.27 * (place - 1)
+        bars = axes.barh(rows, classes[name], height=0.26, color=color, label=name)
+        axes.bar_label(bars, fmt="%.3f", padding=2, fontsize=7)
+    count = classes["images"].astype(str)
+    axes.set_yticks(range(len(classes)), classes["class"] + "\n" + count + " images", fontsize=8)
+    axes.margins(y=0.01)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1.08), title=f"{model}: precision, recall and F1 of each class")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=3)
+    return figure
+
+
+def _draw_gallery(logits: Tensor, images: Images, ranking: Tensor, title: str) -> Figure:
+    """Draw the first of `ranking` with index, label, predicted class and their probabilities."""
+    figure = Figure(figsize=(11, 9), dpi=120)
+    figure.suptitle(title)
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.88, hspace=0.45)
+    probabilities = logits.double().softmax(dim=1)
+    shown = ranking[: ROWS * COLUMNS].tolist()
+    if not shown:
+        figure.text(0.5, 0.5, f"every one of {len(images)} images is answered right", ha="center")
+    for place, index in enumerate(shown, start=1):
+        label, guess = int(images.labels[index]), int(logits[index].argmax())
+        axes = figure.add_subplot(ROWS, COLUMNS, place)
+        axes.imshow(images.pixels[index, 0].numpy(), cmap="gray", vmin=0, vmax=255)
+        axes.set_axis_off()
+        trust, sureness = probabilities[index, [label, guess]].mul(100).tolist()
+        axes.set_title(
+            f"test image {index}\nlabel: {CLASSES[label]}, {trust:.2g}%\n"
+            f"predicted: {CLASSES[guess]}, {sureness:.2f}%",
+            fontsize=7.5,
+        )
+    return figure

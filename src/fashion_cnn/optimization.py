@@ -1,0 +1,63 @@
+"""Optimisers and schedules: torch's own, at a recipe's settings."""
+
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    OneCycleLR,
+    SequentialLR,
+)
+
+from fashion_cnn.params import Recipe
+
+
+def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
+    """Return torch's own optimiser for the recipe, fused, with a group for each learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        groups.setdefault(recipe.learning_rate_of(name), []).append(parameter)
+    weights = [{"params": group, "lr": rate} for rate, group in groups.items()]
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    match recipe.optimizer:
+        case "sgd":
+            momentum, nesterov = recipe.momentum, recipe.nesterov
+            return SGD(weights, rate, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
+        case "adam":
+            return Adam(weights, rate, weight_decay=decay, fused=True)
+        case "adamw":
+            return AdamW(weights, rate, weight_decay=decay, fused=True)
+
+
+def make_schedule(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler:
+    """Return torch's own schedule for the recipe, to be stepped after each optimiser step.
+
+    The rate rises over the first `warmup_fraction` of the steps: along one_cycle's own cosine, or
+    linearly before constant and cosine.
+    """
+    warmup_steps = round(recipe.warmup_fraction * total_steps)
+    if recipe.schedule == "one_cycle":
+        # torch divides by zero where the rate rises over one step.
+        rising = max(recipe.warmup_fraction, 2 / (total_steps + 1)) if warmup_steps else 0.0
+        return OneCycleLR(
+            optimizer,
+            max_lr=[group["lr"] for group in optimizer.param_groups],
+            total_steps=total_steps + 1,
+            pct_start=rising,
+            cycle_momentum=False,
+        )
+    after = max(total_steps - warmup_steps, 1)
+    if not warmup_steps:
+        return _after_warmup(optimizer, recipe, after)
+    rise = LinearLR(optimizer, start_factor=1 / (warmup_steps + 1), total_iters=warmup_steps)
+    return SequentialLR(
+        optimizer, [rise, _after_warmup(optimizer, recipe, after)], milestones=[warmup_steps]
+    )
+
+
+def _after_warmup(optimizer: Optimizer, recipe: Recipe, steps: int) -> LRScheduler:
+    if recipe.schedule == "cosine":
+        return CosineAnnealingLR(optimizer, T_max=steps)
+    return ConstantLR(optimizer, factor=1.0, total_iters=1)

@@ -1,0 +1,33 @@
+"""A request to stop, by Ctrl-C or a scheduler, heard at a moment when nothing is lost."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Self
+
+
+class Stop:
+    """Inside the block, SIGTERM and SIGINT only set `signal`, which is 0 otherwise.
+
+    A second signal changes nothing: a launcher may pass on what the process has had already.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __enter__(self) -> Self:
+        self._before = {
+            number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)
+        }
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number

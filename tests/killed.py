@@ -1,0 +1,69 @@
+"""Train a LeNet in a process of its own, which dies by a real signal where it is told to.
+
+python -m tests.killed WHERE, with WHERE one of: never; step:N, after the N-th step of this process;
+writing:N, halfway through the N-th checkpoint; saving, before the weights are renamed into place.
+Each may be followed by :SIGTERM and alike, for a signal other than SIGKILL.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from fashion_cnn import checkpoint, loop, weights
+from fashion_cnn.errors import run
+from fashion_cnn.models import lenet
+from fashion_cnn.training import train
+from tests import recipes
+
+# Wherever the cost allows, also within these short epochs.
+checkpoint.LEAST_SECONDS = 0.0
+
+
+def dying(function: Callable[..., Any], at: int, number: signal.Signals) -> Callable[..., Any]:
+    """`function`, whose `at`-th call is the process's last, or its last but for its answer."""
+    calls = 0
+
+    def call(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = function(*arguments)
+        if calls == at:
+            os.kill(os.getpid(), number)
+        return result
+
+    return call
+
+
+def halving(save: Callable[..., None]) -> Callable[..., None]:
+    """`save_file`, leaving half of the file."""
+
+    def call(tensors: dict[str, Any], path: Path, metadata: dict[str, str]) -> None:
+        save(tensors, path, metadata)
+        os.truncate(path, path.stat().st_size // 2)
+
+    return call
+
+
+def main() -> None:
+    """Die as told, or train to the end."""
+    where, _, rest = sys.argv[1].partition(":")
+    count, _, name = rest.partition(":")
+    number = signal.Signals[name or "SIGKILL"]
+    if where == "step":
+        loop.train_step = dying(loop.train_step, int(count), number)
+    elif where == "writing":
+        vars(checkpoint)["save_file"] = dying(halving(save_file), int(count), number)
+    elif where == "saving":
+        # The first are the kernels before training.
+        vars(weights)["save_file"] = dying(save_file, 2, number)
+    recipe = recipes.lenet(train_images=3000, epochs=3, ema_decay=0.9, keep="best")
+    train("lenet", lenet.build, recipe, recipes.dataset())
+
+
+if __name__ == "__main__":
+    run(main)

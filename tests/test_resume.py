@@ -1,0 +1,212 @@
+"""A run that is killed, by real signals at any moment, ends in the bytes of one that was not."""
+
+import hashlib
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from tests.conftest import ROOT, Shell
+
+OUTPUTS = (
+    "data/models/lenet.safetensors",
+    "metrics/train/lenet.json",
+    "plots/training/lenet.csv",
+)
+STEPS = 3 * 94  # of tests/killed.py
+Train = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def make_project(fashion_mnist: Path) -> Callable[[Path], Path]:
+    """Make a project's folder with data and shapes."""
+
+    def make(folder: Path) -> Path:
+        (folder / "data" / "shapes").mkdir(parents=True)
+        (folder / "dvc.yaml").touch()
+        (folder / "data" / "fashion_mnist").symlink_to(fashion_mnist)
+        layers = '[{"layer": "conv1", "multiply_accumulates": 1000}]'
+        (folder / "data" / "shapes" / "lenet.json").write_text(layers)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def train(shell: Shell) -> Train:
+    """Train in a folder by tests/killed.py, which dies where it is told to."""
+
+    def call(
+        project: Path, where: str = "never", *launcher: str
+    ) -> subprocess.CompletedProcess[str]:
+        command = launcher or (sys.executable,)
+        return shell(
+            *command,
+            *("-m", "tests.killed", where),
+            cwd=project,
+            PYTHONPATH=f"{ROOT / 'src'}:{ROOT}",
+            OMP_NUM_THREADS="1",
+        )
+
+    return call
+
+
+def hashes(project: Path) -> list[str]:
+    """The SHA-256 of what a training writes."""
+    return [hashlib.sha256((project / name).read_bytes()).hexdigest() for name in OUTPUTS]
+
+
+def scalars(project: Path) -> dict[str, list[tuple[int, float]]]:
+    """TensorBoard's curves, but for those of speed."""
+    events = EventAccumulator(str(project / "runs/lenet"), size_guidance={"scalars": 0})
+    events.Reload()
+    return {
+        tag: [(point.step, point.value) for point in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+        if tag != "images per second"
+    }
+
+
+@pytest.fixture(scope="module")
+def whole(
+    make_project: Callable[[Path], Path], train: Train, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A project with a run that was never interrupted."""
+    project = make_project(tmp_path_factory.mktemp("whole"))
+    done = train(project)
+    assert done.returncode == 0, done.stderr
+    return project
+
+
+def test_killed_again_and_again_it_ends_in_the_same_bytes(
+    whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "killed")
+    draw = random.Random(time.time_ns())
+    places = [f"step:{draw.randrange(20, STEPS // 2)}" for _ in range(3)]
+    places += [f"writing:{draw.choice((1, 2))}", "saving"]
+    resumed = 0
+    for place in places:
+        done = train(project, place)
+        assert done.returncode == -signal.SIGKILL, (places, done.stdout, done.stderr)
+        assert not (project / OUTPUTS[0]).exists()
+        resumed += "resumed in epoch" in done.stdout
+        assert len([*project.glob(".checkpoints/*/*.safetensors")]) in (0, 1, 2)
+    done = train(project)
+    assert done.returncode == 0, done.stderr
+    assert "lenet: resumed in epoch" in done.stdout
+    assert resumed
+    assert hashes(project) == hashes(whole), places
+    assert scalars(project) == scalars(whole), places
+    assert not [*project.glob(".checkpoints/*")]
+    assert not [*project.glob("data/**/.*")]
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_signal_to_stop_saves_the_very_step(
+    whole: Path,
+    make_project: Callable[[Path], Path],
+    train: Train,
+    tmp_path: Path,
+    name: str,
+    status: int,
+) -> None:
+    project = make_project(tmp_path / "stopped")
+    at = random.Random(time.time_ns()).randrange(1, STEPS)
+    done = train(project, f"step:{at}:{name}")
+    assert done.returncode == status, (at, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert f"stopped by {name}" in done.stderr
+    done = train(project)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"resumed in epoch (\d) after (\d+) steps", done.stdout)
+    assert found
+    assert (int(found[1]) - 1) * 94 + int(found[2]) == at
+    assert hashes(project) == hashes(whole), at
+    assert scalars(project) == scalars(whole), at
+
+
+def test_changed_data_begin_anew_and_leave_the_other_run_its_checkpoint(
+    whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path / "changed")
+    assert train(project, "step:50:SIGTERM").returncode == 143
+    (saved,) = project.glob(".checkpoints/*")
+    labels = (project / "data/fashion_mnist/train-labels-idx1-ubyte").read_bytes()
+    data = (project / "data/fashion_mnist").resolve()
+    (project / "data/fashion_mnist").unlink()
+    (project / "data/fashion_mnist").mkdir()
+    for path in data.iterdir():
+        (project / "data/fashion_mnist" / path.name).symlink_to(path)
+    changed = project / "data/fashion_mnist/train-labels-idx1-ubyte"
+    changed.unlink()
+    changed.write_bytes(labels[:8] + labels[9:] + labels[8:9])
+    done = train(project, "step:20:SIGTERM")
+    assert "resumed" not in done.stdout
+    assert len([*project.glob(".checkpoints/*")]) == 2
+    changed.write_bytes(labels)
+    assert "resumed in epoch 1 after 50 steps" in train(project).stdout
+    assert hashes(project) == hashes(whole)
+    assert saved not in project.glob(".checkpoints/*")
+
+
+LAUNCHER = ("torchrun", "--standalone", "--nproc-per-node=2")
+
+
+def losses(project: Path) -> list[float]:
+    """The running losses that TensorBoard has."""
+    return [value for _, value in scalars(project)["loss/training, running"]]
+
+
+def test_two_processes_train_as_one_does(
+    whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
+) -> None:
+    for count in (2, 4):
+        project = make_project(tmp_path / f"on{count}")
+        done = train(project, "never", *LAUNCHER[:-1], f"--nproc-per-node={count}")
+        assert done.returncode == 0, done.stderr
+        alone, together = losses(whole)[:10], losses(project)[:10]  # 50 steps
+        assert together == pytest.approx(alone, abs=1e-3)
+        metrics = json.loads((project / OUTPUTS[1]).read_text())
+        assert metrics["made_with"]["processes"] == count
+        expected = json.loads((whole / OUTPUTS[1]).read_text())
+        assert metrics["validation_accuracy"] == pytest.approx(
+            expected["validation_accuracy"], abs=0.02
+        )
+        assert done.stdout.count("lenet: validation accuracy") == 1
+
+
+def test_a_killed_worker_is_started_again_and_resumes(
+    make_project: Callable[[Path], Path], train: Train, tmp_path: Path
+) -> None:
+    project, steady = make_project(tmp_path / "killed"), make_project(tmp_path / "steady")
+    done = train(project, "step:200", *LAUNCHER, "--max-restarts=2")
+    assert done.returncode == 0, done.stderr
+    assert "lenet: resumed in epoch" in done.stdout
+    assert train(steady, "never", *LAUNCHER).returncode == 0
+    assert hashes(project) == hashes(steady)
+
+
+def test_a_run_on_two_processes_resumes_on_one_and_the_other_way_round(
+    whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
+) -> None:
+    orders: list[list[tuple[str, ...]]] = [[LAUNCHER, ()], [(), LAUNCHER]]
+    for first, second in orders:
+        project = make_project(tmp_path / f"on{len(first)}")
+        train(project, "step:100:SIGTERM", *first)
+        done = train(project, "never", *second)
+        assert done.returncode == 0, done.stderr
+        assert "lenet: resumed in epoch 2 after 6 steps" in done.stdout
+        metrics = json.loads((project / OUTPUTS[1]).read_text())
+        made_with = metrics["made_with"]
+        assert {made_with["processes"], made_with["begun_with"]["processes"]} == {1, 2}
+        assert losses(project) == pytest.approx(losses(whole), abs=0.05)
+        assert scalars(project).keys() == scalars(whole).keys()
