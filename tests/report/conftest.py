@@ -31,8 +31,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, shell: Shell) -> Path:
         (folder / "params.yaml").write_text(PARAMS.format(skill=skill))
         done = shell("dvc", "repro", "-q", cwd=folder)
         assert done.returncode == 0, done.stderr
-        for command in (("add", "-A"), ("commit", "-qm", f"Make LeNet {tag}"), ("tag", tag)):
-            assert shell("git", *command, cwd=folder).returncode == 0
+        for arguments in (["add", "-A"], ["commit", "-qm", f"Make LeNet {tag}"], ["tag", tag]):
+            assert shell("git", *arguments, cwd=folder).returncode == 0
     return folder
 
 

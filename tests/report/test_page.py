@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 SECTIONS = [
     "summary",
@@ -46,7 +46,12 @@ def page(request: pytest.FixtureRequest, browser: Browser, report: Path) -> Iter
     page.on("console", lambda message: faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
     own = (report / "report.html").as_uri()
-    page.on("request", lambda sent: sent.url.startswith((own, "data:")) or faults.append(sent.url))
+
+    def keep(request: Request) -> None:
+        if not request.url.startswith((own, "data:")):
+            faults.append(request.url)
+
+    page.on("request", keep)
     page.goto(own)
     yield page
     page.close()

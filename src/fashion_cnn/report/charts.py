@@ -108,7 +108,10 @@ def lines(
         for step in _round_numbers(x.low, x.high, 6)
         if x.low <= step <= x.high and step == round(step)
     ]
-    show = (lambda v: f"{100 * v:.2f}%") if percent else (lambda v: f"{v:.4f}")
+
+    def show(value: float) -> str:
+        return f"{100 * value:.2f}%" if percent else f"{value:.4f}"
+
     hits = []
     for step in steps:
         named = [
