@@ -25,7 +25,7 @@ format: test-environment ## format the code
 	@ruff format .
 
 report: environment ## write report.html and report.md of the workspace; BASELINE=revision names another than HEAD
-	@PYTHONPATH=src python -m fashion_cnn report --baseline $(or $(BASELINE),HEAD)
+	@python -m fashion_cnn report --baseline $(or $(BASELINE),HEAD)
 
 tensorboard: environment ## show the training runs in a browser
 	@tensorboard --logdir runs

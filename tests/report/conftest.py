@@ -14,6 +14,7 @@ PARAMS = """\
 lenet: {{skill: {skill}, epochs: 3, budget: {{parameters: null}}}}
 vgg: {{skill: 2.5, epochs: 4}}
 vgg11: {{skill: 2.6, epochs: 1}}
+dataset: {{validation_images: 5000}}
 evaluate: {{test_images: null}}
 """
 

@@ -69,8 +69,9 @@ def run(model: str) -> None:
     curve = curve.assign(train_accuracy=1 - curve.train_loss / 3, learning_rate=0.1)
     curve = curve.assign(validation_accuracy=curve.train_accuracy - 0.02)
     write(f"plots/training/{model}.csv", curve.to_csv(index=False))
+    last = {"epoch": 3, "validation_accuracy": 0.3 * values["skill"], "validation_loss": 0.3}
     made_with = {"device": "cpu", "precision": "float32", "python": "3.11", "torch": "2.14.1"}
-    write(f"metrics/train/{model}.json", json.dumps({"epoch": 3, "made_with": made_with}))
+    write(f"metrics/train/{model}.json", json.dumps(last | {"made_with": made_with}))
     measured = {
         "images": IMAGES,
         "accuracy": float(right.mean()),

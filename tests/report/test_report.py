@@ -21,8 +21,9 @@ def test_a_change_is_told_with_its_p_value(report: Path) -> None:
     lenet, vgg, _ = (cell.strip() for cell in row.split("|")[2:5])
     assert re.fullmatch(r"\*\*\+\d+\.\d\d points\*\* \(more than noise, p < 0\.001\)", lenet)
     assert vgg == "±0 (the same)"
+    row = next(line for line in text.splitlines() if line.startswith("| Validation accuracy"))
+    assert "**+45.00 points** (more than noise)" in row
     html = (report / "report.html").read_text()
-    assert "more than noise" in html
     assert "McNemar&#39;s exact test" in html
     assert "was 1.5" in html
 
@@ -61,6 +62,19 @@ def test_files_are_a_revisions_own(project: Path) -> None:
     ]
     assert data[0] != data[1] == (project / "data/predictions/lenet.csv").read_bytes()
     assert Revision(project, "worse").pictures("plots/kernels/vgg")[0].endswith("conv1.png")
+
+
+def test_the_workspace_is_what_lies_there_or_else_what_the_cache_has(copied: Path) -> None:
+    folder = copied / "plots/kernels/vgg"
+    (folder / "conv1.png").rename(folder / "other.png")
+    (copied / "data/predictions/vgg.csv").unlink()
+    workspace = Revision(copied)
+    assert [Path(path).name for path in workspace.pictures("plots/kernels/vgg")] == [
+        "conv2.png",
+        "other.png",
+    ]
+    committed = Revision(copied, "HEAD").read("data/predictions/vgg.csv")
+    assert workspace.read("data/predictions/vgg.csv") == committed
 
 
 def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_path: Path) -> None:

@@ -103,8 +103,7 @@ def test_p_values_are_adjusted_for_their_number() -> None:
 
 @pytest.mark.parametrize(("after", "apart"), [(0.90, False), (0.91, False), (0.93, True)])
 def test_without_predictions_intervals_are_held_together(after: float, apart: bool) -> None:
-    before = {"accuracy": 0.90, "images": 10_000}
-    change = by_intervals("accuracy", before, {"accuracy": after, "images": 10_000})
+    change = by_intervals(0.90, after, (10_000, 10_000))
     assert change.significant is apart
     assert change.p_value is None
 

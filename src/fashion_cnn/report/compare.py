@@ -46,11 +46,18 @@ METRICS = (
     Metric("top_2_accuracy", "Top-2 accuracy", "share", 1),
     Metric("loss", "Negative log-likelihood, nats", "nats", -1),
     Metric("expected_calibration_error", "Expected calibration error", "share", -1),
+    Metric("validation_accuracy", "Validation accuracy", "share", 1),
+    Metric("validation_loss", "Validation loss, nats", "nats", -1),
     Metric("parameters", "Parameters", "count"),
     Metric("multiply_accumulates", "Multiply-accumulates an image", "count"),
     Metric("weight_bytes", "Size of the weights", "bytes"),
 )
-SHARES = ("accuracy", "top_2_accuracy")
+# Each share and the number of images that it is of.
+SHARES = {
+    "accuracy": "images",
+    "top_2_accuracy": "images",
+    "validation_accuracy": "validation_images",
+}
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,7 @@ def compare(now: Revision, baseline: Revision) -> Comparison:
     """Read both revisions' metrics and predictions, and test each network's changes."""
     notes: list[str] = []
     after_files, before_files = (_predictions(revision, notes) for revision in (now, baseline))
-    metrics = {model: now.metrics(f"metrics/evaluate/{model}.json") for model in TRAINED_BY}
-    before = {model: baseline.metrics(f"metrics/evaluate/{model}.json") for model in TRAINED_BY}
+    metrics, before = _metrics(now), _metrics(baseline)
     changes = {
         model: _changes(
             before[model], metrics[model], before_files.get(model), after_files.get(model)
@@ -97,6 +103,21 @@ def short(value: float) -> str:
             scaled = value / power
             return f"{scaled:.{0 if scaled >= 100 else 1}f} {letter}"
     return f"{value:.0f} "
+
+
+def _metrics(revision: Revision) -> dict[str, dict[str, Any]]:
+    """Return each network's metrics on the test images and, named so, on the validation images."""
+    try:
+        kept = revision.yaml("params.yaml")["dataset"]["validation_images"]
+    except (MissingError, KeyError, TypeError):
+        kept = None
+    found = {}
+    for model in TRAINED_BY:
+        trained = revision.metrics(f"metrics/train/{model}.json")
+        validated = {name: value for name, value in trained.items() if name.startswith("valid")}
+        images = {} if kept is None else {"validation_images": kept}
+        found[model] = revision.metrics(f"metrics/evaluate/{model}.json") | validated | images
+    return found
 
 
 def _predictions(revision: Revision, notes: list[str]) -> dict[str, Predictions]:
@@ -127,8 +148,8 @@ def _changes(
         elif metric.name in tests:
             # The file's own digits; the tests have them from probabilities in six decimals.
             changes[metric.name] = replace(tests[metric.name], before=values[0], after=values[1])
-        elif metric.name in SHARES and "images" in before and "images" in after:
-            changes[metric.name] = by_intervals(metric.name, before, after)
+        elif (of := SHARES.get(metric.name, "")) in before and of in after:
+            changes[metric.name] = by_intervals(*values, (int(before[of]), int(after[of])))
         else:
-            changes[metric.name] = Change(*values, "not told without both predictions")
+            changes[metric.name] = Change(*values, "not tested")
     return changes

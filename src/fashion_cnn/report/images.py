@@ -54,7 +54,7 @@ def feature_maps(revision: Revision) -> Section:
         "forward pass."
     )
     section = Section("feature-maps", "What each layer sees", lead, [])
-    section = _by_network(revision, section, chosen, words)
+    section = _by_network(revision, section, chosen, words, large=True)
     rows = []
     for model, title in TITLES.items():
         counted = revision.metrics(f"metrics/export_images/{model}.json")

@@ -37,7 +37,8 @@ def changes(comparison: Comparison) -> Section:
     lead = (
         "More than noise: unlikely (5%, adjusted for the number of tests) if both revisions were "
         "equally good, by a test paired by image where both revisions' predictions are in the "
-        "cache. The noise is that of the test images; another seed would add its own."
+        "cache, else where 95% intervals do not overlap. The noise is that of the images; another "
+        "seed would add its own."
     )
     rows = []
     for model, found in comparison.changes.items():

@@ -78,13 +78,23 @@ class Revision:
     def read(self, path: str) -> bytes:
         """Return a file's content, or raise MissingError."""
         with self._telling(path):
+            if self.is_workspace and (self.root / path).is_file():
+                return (self.root / path).read_bytes()
             content: bytes = self._files.read_bytes(path)
             return content
 
     def pictures(self, folder: str) -> list[str]:
         """Return the PNGs in a folder, at any depth, or raise MissingError where there is none."""
         with self._telling(folder):
-            found = sorted(path for path in self._files.find(folder) if path.endswith(".png"))
+            # What lies there now, not what dvc.lock still says of it.
+            if self.is_workspace and (self.root / folder).is_dir():
+                paths = [
+                    path.relative_to(self.root).as_posix()
+                    for path in (self.root / folder).rglob("*")
+                ]
+            else:
+                paths = self._files.find(folder)
+        found = sorted(path for path in paths if path.endswith(".png"))
         if not found:
             raise MissingError(f"{folder} is not in {self.title}")
         return found

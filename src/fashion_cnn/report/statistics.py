@@ -4,7 +4,7 @@ Where the predictions of both revisions are at hand, the tests are paired by ima
 see is the noise of training itself: another seed gives another network.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Self
@@ -127,18 +127,17 @@ def paired(before: Predictions, after: Predictions) -> dict[str, Change]:
     return changes
 
 
-def by_intervals(name: str, before: Mapping[str, float], after: Mapping[str, float]) -> Change:
+def by_intervals(before: float, after: float, images: tuple[int, int]) -> Change:
     """Return the change of a share by whether its 95% Wilson intervals overlap.
 
     Args:
-        name: of a share in [0, 1].
-        before: metrics with that name and `images`.
-        after: the same.
+        before: the share of the first images.
+        after: the share of the second.
+        images: how many each is of.
     """
-    old, new = before[name], after[name]
-    intervals = [wilson(values[name], int(values["images"])) for values in (before, after)]
-    apart = intervals[0][1] < intervals[1][0] or intervals[1][1] < intervals[0][0]
-    return Change(old, new, "overlap of Wilson intervals", significant=apart)
+    old, new = wilson(before, images[0]), wilson(after, images[1])
+    apart = old[1] < new[0] or new[1] < old[0]
+    return Change(before, after, "overlap of Wilson intervals", significant=apart)
 
 
 def adjusted(changes: Sequence[Change]) -> list[Change]:
