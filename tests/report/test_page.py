@@ -160,6 +160,8 @@ def test_an_image_opens_large_and_escape_closes_it(page: Page) -> None:
     page.keyboard.press("Enter")
     expect(dialog).to_be_visible()
     shown = dialog.locator("img")
+    assert shown.evaluate("e => e.clientWidth") > first.evaluate("e => e.clientWidth")
+    assert dialog.evaluate("e => e.scrollWidth <= innerWidth")
     expect(shown).to_have_attribute("alt", "Kernels of conv1 of LeNet, before and after training")
     page.keyboard.press("ArrowRight")
     expect(shown).to_have_attribute("alt", "Kernels of conv2 of LeNet, before and after training")

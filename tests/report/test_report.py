@@ -89,10 +89,12 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
     write(copied, "workspace", "worse", tmp_path)
     html = (tmp_path / "report.html").read_text()
     for path in ("data/predictions/lenet.csv", "plots/kernels/vgg11"):
-        assert re.search(rf"{path}\S* of workspace at [^<]+ is not in the cache: dvc pull", html)
+        assert re.search(
+            rf"{path}\S* of the workspace at [^<]+ is not in the cache: dvc pull", html
+        )
     for note in (
-        r"plots/confusion/vgg.csv is not in workspace",
-        r"plots/training/vgg.csv of workspace at [^<]+ has no column train_loss",
+        r"plots/confusion/vgg.csv is not in the workspace",
+        r"plots/training/vgg.csv of the workspace at [^<]+ has no column train_loss",
         r"plots/grad_cam/vgg.png is no image",
         r"metrics/compare_models.json cannot be read",
     ):
@@ -135,7 +137,7 @@ def test_an_empty_project_gives_a_page_of_notes(tmp_path: Path, shell: Shell) ->
         assert shell(*command, cwd=tmp_path).returncode == 0
     write(tmp_path, "workspace", "HEAD", tmp_path)
     html = (tmp_path / "report.html").read_text()
-    assert "params.yaml is not in workspace" in html
+    assert "params.yaml is not in the workspace" in html
     assert html.count("<section ") == 14
 
 

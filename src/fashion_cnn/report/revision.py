@@ -68,7 +68,7 @@ class Revision:
     def title(self) -> str:
         """The revision in words."""
         if self.is_workspace:
-            return f"workspace at {self.short}" + (", with edits" if self.edited else "")
+            return f"the workspace at {self.short}" + (", with edits" if self.edited else "")
         return self.short if self.commit.startswith(self.name) else f"{self.name} ({self.short})"
 
     def same_as(self, other: "Revision") -> bool:

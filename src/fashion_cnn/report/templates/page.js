@@ -49,12 +49,16 @@ function open(index) {
   to.width = from.getAttribute("width");
   to.height = from.getAttribute("height");
   dialog.querySelector("p").textContent = from.alt;
-  if (!dialog.open) dialog.showModal();
+  dialog.querySelector(".frame").scrollTo(0, 0);
+  if (dialog.open) return;
+  dialog.showModal();
+  dialog.querySelector("[data-step='1']").focus();
 }
 images.forEach((button, index) => button.addEventListener("click", () => open(index)));
 dialog.querySelector("[data-step='-1']").addEventListener("click", () => open(current - 1));
 dialog.querySelector("[data-step='1']").addEventListener("click", () => open(current + 1));
 dialog.addEventListener("keydown", (event) => {
+  if (event.target.closest(".frame")) return; // there, the arrows scroll
   if (event.key === "ArrowLeft") open(current - 1);
   if (event.key === "ArrowRight") open(current + 1);
 });
