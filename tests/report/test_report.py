@@ -86,6 +86,8 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
     (copied / "plots/grad_cam/vgg.png").unlink()
     (copied / "plots/grad_cam/vgg.png").write_bytes(b"no image")
     (copied / "metrics/compare_models.json").write_text("{")
+    (copied / "data/predictions").mkdir()
+    (copied / "data/predictions/vgg.csv").write_text("label,predicted,Bag\nBag,Hat,1.0\n")
     write(copied, "workspace", "worse", tmp_path)
     html = (tmp_path / "report.html").read_text()
     for path in ("data/predictions/lenet.csv", "plots/kernels/vgg11"):
@@ -97,6 +99,7 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
         r"plots/training/vgg.csv of the workspace at [^<]+ has no column train_loss",
         r"plots/grad_cam/vgg.png is no image",
         r"metrics/compare_models.json cannot be read",
+        r"data/predictions/vgg.csv of the workspace at [^<]+ cannot be read",
     ):
         assert re.search(note, html), note
     # Without predictions, the intervals of the accuracies are held against each other.

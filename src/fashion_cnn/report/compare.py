@@ -125,10 +125,11 @@ def _predictions(revision: Revision, notes: list[str]) -> dict[str, Predictions]
     for model in TRAINED_BY:
         try:
             table = revision.csv(f"data/predictions/{model}.csv", ["label", "predicted"])
+            found[model] = Predictions.of(table)
         except MissingError as missing:
             notes.append(str(missing))
-        else:
-            found[model] = Predictions.of(table)
+        except ValueError:
+            notes.append(f"data/predictions/{model}.csv of {revision.title} cannot be read")
     return found
 
 

@@ -137,7 +137,8 @@ def classes(revision: Revision) -> Section:
     for model in TRAINED_BY:
         try:
             table = revision.csv(f"plots/classes/{model}.csv", ["class", *MEASURES])
-            tables[model] = table.set_index("class")[list(MEASURES)]
+            # Of a class that is never named, the precision counts as 0.
+            tables[model] = table.set_index("class")[list(MEASURES)].fillna(0.0)
         except MissingError as missing:
             notes.append(str(missing))
     figures = []

@@ -32,9 +32,15 @@ class Predictions:
 
     @classmethod
     def of(cls, table: pd.DataFrame) -> Self:
-        """Read a table with label, predicted, and then the probability of each class by name."""
+        """Read a table with label, predicted, and then the probability of each class by name.
+
+        Raises:
+            ValueError: it has no row, or a row that names no class.
+        """
         classes = tuple(table.columns[list(table.columns).index("predicted") + 1 :])
         code = {name: number for number, name in enumerate(classes)}
+        if table.empty or not table[["label", "predicted"]].isin(classes).all(axis=None):
+            raise ValueError("no predictions")
         return cls(
             labels=table["label"].map(code).to_numpy().astype(np.int64),
             answers=table["predicted"].map(code).to_numpy().astype(np.int64),
