@@ -2,9 +2,12 @@
 
 import ast
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,6 +58,14 @@ def smoke(
     shell("git", "add", "-A", cwd=folder)
     shell("git", "commit", "-qm", "smoke", cwd=folder)
     return folder
+
+
+def wait_until(happens: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for something that another process does."""
+    until = time.monotonic() + seconds
+    while not happens():
+        assert time.monotonic() < until, "it has not happened"
+        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -145,6 +156,65 @@ def test_a_forced_run_leaves_git_clean(smoke: Path, shell: Shell) -> None:
     done = shell("dvc", "repro", "--force", "--single-item", *trained, *used, cwd=smoke)
     assert ran(done) == sorted(trained + used)
     assert shell("git", "status", "--porcelain", cwd=smoke).stdout == ""
+
+
+def test_killed_with_all_its_processes_dvc_goes_on_from_the_checkpoint(
+    unchanged: Path, environment: dict[str, str]
+) -> None:
+    text = (unchanged / "params.yaml").read_text()
+    (unchanged / "params.yaml").write_text(re.sub(r"epochs: \d+", "epochs: 400", text))
+
+    def repro() -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            ("dvc", "repro", "train_lenet"),
+            cwd=unchanged,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    with repro() as killed:
+        wait_until(lambda: [*unchanged.glob(".checkpoints/*/*.safetensors")])
+        os.killpg(killed.pid, signal.SIGKILL)
+    with repro() as again:
+        assert again.stdout
+        lines = []
+        for line in again.stdout:
+            lines.append(line)
+            if "lenet: resumed in epoch" in line:
+                os.killpg(again.pid, signal.SIGTERM)
+    assert any("lenet: resumed in epoch" in line for line in lines), lines
+    assert any("stopped by SIGTERM in epoch" in line for line in lines), lines
+    shutil.rmtree(unchanged / ".checkpoints")
+
+
+def test_dvc_shows_each_epoch_as_it_ends(
+    unchanged: Path, shell: Shell, environment: dict[str, str]
+) -> None:
+    with subprocess.Popen(
+        ("dvc", "exp", "run", "-S", "lenet.epochs=400", "train_lenet"),
+        cwd=unchanged,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as running:
+        try:
+            metrics = unchanged / "metrics/train/lenet.json"
+            wait_until(lambda: metrics.exists() and json.loads(metrics.read_text())["epoch"] > 2)
+            seen = []
+            for _ in range(2):
+                shown = json.loads(shell("dvc", "exp", "show", "--json", cwd=unchanged).stdout)
+                found = shown[0]["data"]["metrics"]["metrics/train/lenet.json"]["data"]
+                seen.append(found["epoch"])
+            assert 2 < seen[0] < seen[1] < 400
+        finally:
+            os.killpg(running.pid, signal.SIGTERM)
+            running.wait(60)
+    wait_until(lambda: [*unchanged.glob(".checkpoints/*/*.safetensors")])
+    shutil.rmtree(unchanged / ".checkpoints")
 
 
 def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records_it(

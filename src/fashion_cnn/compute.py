@@ -104,6 +104,16 @@ def probe(compute: Compute, seconds: float = 0.5) -> float:
     return 2 * size**3 * products / elapsed
 
 
+def reseed(device: torch.device, *parts: int | str) -> None:
+    """Seed the generator that `device` draws from, such as dropout's."""
+    seed = derive_seed(*parts)
+    if device.type == "cpu":
+        # torch.manual_seed also notes a stack trace for each kind of device that is not in use.
+        torch.default_generator.manual_seed(seed)
+    else:
+        torch.manual_seed(seed)
+
+
 @contextmanager
 def seeded(*parts: int | str) -> Iterator[None]:
     """Seed torch's CPU generator inside the block and give it back as it was."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from fashion_cnn.augmentation import augment, draw
-from fashion_cnn.compute import Compute, derive_seed
+from fashion_cnn.compute import Compute, reseed
 from fashion_cnn.dataset import CLASSES, Images, Transform, shuffled
 from fashion_cnn.distributed import ALONE, Processes
 from fashion_cnn.errors import InputError
@@ -89,7 +89,7 @@ class Loop:
                 training.pixels[index], self.processes.share(draws[batch]), recipe.augmentation
             )
             size = min(recipe.batch_size, len(training) - start)
-            torch.manual_seed(derive_seed(recipe.seed, epoch, state.step, self.processes.rank))
+            reseed(self.compute.device, recipe.seed, epoch, state.step, self.processes.rank)
             norm = train_step(
                 state,
                 runner,
