@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fashion_cnn.errors import InputError
 from fashion_cnn.files import replacing, write_text
-from fashion_cnn.report import images, numbers, page, run
+from fashion_cnn.report import diagrams, images, numbers, page, run
 from fashion_cnn.report.blocks import Section
 from fashion_cnn.report.compare import Comparison, compare
 from fashion_cnn.report.revision import Revision
@@ -50,10 +50,10 @@ def sections_of(comparison: Comparison) -> list[Section]:
         numbers.changes(comparison),
         run.pipeline_of(now),
         numbers.networks(comparison),
-        numbers.curves(comparison),
-        numbers.confusion(now),
-        numbers.classes(now),
-        numbers.calibration(comparison),
+        diagrams.curves(comparison),
+        diagrams.confusion(now),
+        diagrams.classes(now),
+        diagrams.calibration(comparison),
         numbers.pairs(now),
         images.kernels(now),
         images.feature_maps(now),

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.ticker import MaxNLocator
 
+from fashion_cnn.report.axes import Axis, axis, round_numbers
 from fashion_cnn.report.pipeline import Pipeline
 
 TEMPLATES = Environment(
@@ -21,22 +21,6 @@ TEMPLATES = Environment(
     undefined=StrictUndefined,
 )
 WIDTH = 360  # of a drawing, in its own units: about a phone's width in pixels
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Values from `low` to `high` over the places from `start` to `end`, with its marks."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    marks: tuple[tuple[float, str], ...]
-
-    def __call__(self, value: float) -> float:
-        """Return the place of a value."""
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 1)
 
 
 @dataclass(frozen=True)
@@ -71,23 +55,6 @@ class Pair:
     verdict: str
 
 
-def axis(values: Sequence[float], start: float, end: float, percent: bool = False) -> Axis:
-    """Return an axis over round numbers that holds the values."""
-    low, high = float(np.min(values)), float(np.max(values))
-    if low == high:
-        low, high = low - 0.5 * abs(low or 1), high + 0.5 * abs(high or 1)
-    places = _round_numbers(low, high, 4)
-    scale = 100 if percent else 1
-    step = (places[1] - places[0]) * scale
-    digits = max(0, -int(np.floor(np.log10(step))) + (f"{step:.1e}"[2] == "5" and step < 10))
-    unit = "%" if percent else ""
-    marks = tuple(
-        (round(float(place), 10), f"{place * scale + 0.0:.{digits}f}{unit}".replace("-", "−"))
-        for place in places
-    )
-    return Axis(float(places[0]), float(places[-1]), start, end, marks)
-
-
 def lines(
     curves: Sequence[Line], x_title: str, y_title: str, span: Sequence[float], percent: bool
 ) -> Markup:
@@ -105,7 +72,7 @@ def lines(
     x = Axis(min(steps), max(*steps, min(steps) + 1), 52, 346, ())
     marked = [
         step
-        for step in _round_numbers(x.low, x.high, 6)
+        for step in round_numbers(x.low, x.high, 6)
         if x.low <= step <= x.high and step == round(step)
     ]
 
@@ -293,11 +260,6 @@ def graph(pipeline: Pipeline) -> Markup:
         box=box,
         node_height=height,
     )
-
-
-def _round_numbers(low: float, high: float, most: int) -> list[float]:
-    locator = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10])
-    return [float(place) for place in locator.tick_values(low, high)]
 
 
 def _files(paths: Sequence[str]) -> list[str]:
