@@ -76,15 +76,10 @@ def provenance(revision: Revision) -> Section:
     except MissingError as missing:
         return Section("provenance", "Provenance", lead, [], [str(missing)])
     outputs = Table(
-        "Outputs of each stage",
-        ("Output", "Stage", "MD5", "Size"),
+        "What each stage wrote",
+        ("Output", "MD5", "Size"),
         [
-            (
-                out["path"],
-                stage,
-                Cell(str(out.get("md5", ""))[:10], title=out.get("md5", "")),
-                f"{short(out.get('size', 0))}B",
-            )
+            (out["path"], _hash(out.get("md5", ""), stage), f"{short(out.get('size', 0))}B")
             for stage, run in found.locked.items()
             for out in run.get("outs", [])
         ],
@@ -99,19 +94,19 @@ def provenance(revision: Revision) -> Section:
                 inputs.setdefault(dep["path"], (str(dep.get("md5", "")), []))[1].append(stage)
     code = Table(
         "Code and data that the stages read",
-        ("Input", "MD5", "Read by"),
+        ("Input", "MD5"),
         [
-            (
-                path,
-                Cell(md5[:10], title=md5),
-                ", ".join(stages) if len(stages) < 4 else f"{len(stages)} stages",
-            )
-            for path, (md5, stages) in sorted(inputs.items())
+            (path, _hash(md5, ", ".join(by) if len(by) < 4 else f"{len(by)} stages"))
+            for path, (md5, by) in sorted(inputs.items())
         ],
         text=True,
         wide=True,
     )
     return Section("provenance", "Provenance", lead, [outputs, code])
+
+
+def _hash(md5: str, below: str) -> Cell:
+    return Cell(md5[:12], below, title=md5)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
@@ -129,6 +124,8 @@ def show(value: object) -> str:
     """Write a parameter as in YAML."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, list):
+        return ", ".join(map(show, value))
     return str(value)
 
 
