@@ -106,7 +106,7 @@ def provenance(revision: Revision) -> Section:
 
 
 def _hash(md5: str, below: str) -> Cell:
-    return Cell(md5[:12], below, title=md5)
+    return Cell(md5[:8], below, title=md5)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
