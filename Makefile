@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-remotes check check-lock gate verify retrain propose promote format tensorboard lock schema preset environment test-environment
+.PHONY: help repro test test-remotes check check-lock gate verify retrain propose promote format report tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ endif
 format: test-environment ## format the code
 	@ruff check --fix .
 	@ruff format .
+
+report: environment ## write report.html and report.md of the workspace; BASELINE=revision names another than HEAD
+	@python -m fashion_cnn report --baseline $(or $(BASELINE),HEAD)
 
 tensorboard: environment ## show the training runs in a browser
 	@tensorboard --logdir runs

@@ -60,6 +60,12 @@ def main() -> None:
     drift.add_argument("--model", choices=TRAINED_BY, default="lenet", help="by default lenet")
     drift.set_defaults(command=_drift)
 
+    report = commands.add_parser("report", help="report.html and report.md of two revisions")
+    report.set_defaults(command=_report)
+    report.add_argument("revision", nargs="?", default="workspace", help="by default the workspace")
+    report.add_argument("--baseline", default="HEAD", help="compare with it; by default HEAD")
+    report.add_argument("--output", type=Path, help="folder; by default the repository's")
+
     arguments = parser.parse_args()
     try:
         arguments.command(arguments)
@@ -141,6 +147,14 @@ def _drift(arguments: argparse.Namespace) -> None:
     from fashion_cnn import drift, params
 
     print(drift.report(arguments.folder, arguments.model, params.load()))
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from fashion_cnn.report import write
+
+    output = arguments.output or root()
+    for path in write(root(), arguments.revision, arguments.baseline, output):
+        print(path)
 
 
 if __name__ == "__main__":
