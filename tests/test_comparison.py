@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fashion_cnn.comparison import compare, read_predictions
+from fashion_cnn.comparison import compare, mcnemar, read_predictions
 from fashion_cnn.errors import InputError
 
 
@@ -48,3 +48,12 @@ def test_predictions_that_cannot_be_read_are_told(content: bytes | None, tmp_pat
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"vgg\.csv is .*: make it with `dvc repro evaluate@vgg`"):
         read_predictions(path, "vgg")
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (5, 5), (1, 9), (0, 6), (10, 25)])
+def test_mcnemar_is_twice_the_binomial_tail(first: int, second: int) -> None:
+    tail = sum(comb(first + second, count) for count in range(min(first, second) + 1))
+    p_value = min(1, 2 * tail / 2 ** (first + second))
+    assert mcnemar(first, second) == pytest.approx(p_value, rel=1e-9)
+    assert mcnemar(second, first) == pytest.approx(p_value, rel=1e-9)
+    assert 0 < mcnemar(4000, 6000) < 1e-80

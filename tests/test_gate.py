@@ -1,7 +1,6 @@
 """Every rule of the gate on made metrics: what keeps it passes, what breaks it is named."""
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from fashion_cnn import gate, params
 from fashion_cnn.dataset import CLASSES
 from fashion_cnn.errors import InputError
 from fashion_cnn.files import write_json, write_text
-from fashion_cnn.gate import Verdict, judge, mcnemar
+from fashion_cnn.gate import Verdict, judge
 from fashion_cnn.project import TRAINED_BY
 from fashion_cnn.revision import Measured, Revision, read
 from fashion_cnn.rules import Rules
@@ -175,15 +174,6 @@ def test_a_metric_of_other_data_fails() -> None:
     assert verdict.fault == "evaluated on other data than was fetched"
     (verdict,) = broken(made(), replaced(made(), data="", fetched=""))
     assert verdict.fault == "dvc.lock does not say which data"
-
-
-@pytest.mark.parametrize(("first", "second"), [(0, 0), (5, 5), (1, 9), (0, 6), (10, 25)])
-def test_mcnemar_is_twice_the_binomial_tail(first: int, second: int) -> None:
-    tail = sum(math.comb(first + second, count) for count in range(min(first, second) + 1))
-    p_value = min(1, 2 * tail / 2 ** (first + second))
-    assert mcnemar(first, second) == pytest.approx(p_value, rel=1e-9)
-    assert mcnemar(second, first) == pytest.approx(p_value, rel=1e-9)
-    assert 0 < mcnemar(4000, 6000) < 1e-80
 
 
 def test_the_repository_s_rules_name_every_class_of_every_model() -> None:

@@ -40,8 +40,6 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
     Raises:
         InputError: the networks were shown different images.
-
-    Source: McNemar (1947); exact, as the binomial test of the images on which the two differ.
     """
     first, *others = predictions.values()
     asked = ["index", "label"]
@@ -52,19 +50,30 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         )
     right = {model: table["predicted"] == table["label"] for model, table in predictions.items()}
     return {
-        "pairs": {f"{a}_{b}": _mcnemar(right[a], right[b]) for a, b in combinations(right, 2)},
+        "pairs": {f"{a}_{b}": _pair(right[a], right[b]) for a, b in combinations(right, 2)},
         "all_wrong": int((~pd.DataFrame(right).any(axis=1)).sum()),
         "images": len(first),
     }
 
 
-def _mcnemar(first: "pd.Series[bool]", second: "pd.Series[bool]") -> dict[str, float]:
-    first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())
-    differing = first_only + second_only
+def mcnemar(first_only_right: int, second_only_right: int) -> float:
+    """Return the exact two-sided p-value that two networks err equally often.
+
+    Args:
+        first_only_right: images that only the first network got right.
+        second_only_right: images that only the second did.
+
+    Source: McNemar (1947), by the binomial distribution instead of its approximation.
+    """
+    differing = first_only_right + second_only_right
     # Networks that agree on every image give no reason to tell them apart.
-    p_value = binomtest(first_only, differing).pvalue if differing else 1.0
+    return float(binomtest(first_only_right, differing).pvalue) if differing else 1.0
+
+
+def _pair(first: "pd.Series[bool]", second: "pd.Series[bool]") -> dict[str, float]:
+    first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())
     return {
         "first_only_right": first_only,
         "second_only_right": second_only,
-        "p_value": float(f"{p_value:.6g}"),
+        "p_value": float(f"{mcnemar(first_only, second_only):.6g}"),
     }

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import binomtest
 from tabulate import tabulate
 
 from fashion_cnn import lock, params
+from fashion_cnn.comparison import mcnemar
 from fashion_cnn.errors import InputError
 from fashion_cnn.project import TRAINED_BY, root
 from fashion_cnn.revision import Measured, Revision, read
@@ -82,19 +82,6 @@ def table(verdicts: list[Verdict]) -> str:
         for verdict in verdicts
     ]
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
-
-
-def mcnemar(first_only_right: int, second_only_right: int) -> float:
-    """Return the exact two-sided p-value that two models err equally often.
-
-    Args:
-        first_only_right: images that only the first model got right.
-        second_only_right: images that only the second did.
-
-    Source: McNemar (1947), by the binomial distribution instead of its approximation.
-    """
-    differing = first_only_right + second_only_right
-    return float(binomtest(first_only_right, differing).pvalue) if differing else 1.0
 
 
 def _judge(

@@ -17,7 +17,6 @@ from fashion_cnn.report.statistics import (
     Predictions,
     adjusted,
     by_intervals,
-    mcnemar,
     paired,
     reliability,
     wilson,
@@ -40,13 +39,6 @@ def test_wilson_is_the_closed_form() -> None:
     spread = share * (1 - share) / images + z * z / (4 * images**2)
     half = z * math.sqrt(spread) / (1 + z * z / images)
     assert wilson(share, images) == pytest.approx((middle - half, middle + half))
-
-
-@pytest.mark.parametrize(("first", "second"), [(0, 0), (3, 3), (10, 2), (2, 10), (40, 21)])
-def test_mcnemar_is_a_fair_coin(first: int, second: int) -> None:
-    total = first + second
-    tail = sum(math.comb(total, k) for k in range(min(first, second) + 1)) / 2**total
-    assert mcnemar(first, second) == pytest.approx(min(1, 2 * tail))
 
 
 def test_numbers_are_torchmetrics_own() -> None:

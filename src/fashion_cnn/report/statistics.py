@@ -14,6 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from fashion_cnn.comparison import mcnemar
+
 LEVEL = 0.05
 RESAMPLES = 1000
 BINS = 15
@@ -107,12 +109,6 @@ def wilson(share: float, images: int) -> tuple[float, float]:
     """Return the 95% interval of a share of `images`. Source: Wilson (1927)."""
     found = stats.binomtest(round(share * images), images).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
-
-
-def mcnemar(first_only: int, second_only: int) -> float:
-    """Return the p-value of McNemar's exact test, two-sided, of two counts of discordant pairs."""
-    total = first_only + second_only
-    return float(stats.binomtest(first_only, total).pvalue) if total else 1.0
 
 
 def paired(before: Predictions, after: Predictions) -> dict[str, Change]:
