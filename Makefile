@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test check format tensorboard lock schema preset environment test-environment
+.PHONY: help repro compare test check format tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ check: test-environment ## lint and check types
 format: test-environment ## format the code
 	@ruff check --fix .
 	@ruff format .
+
+compare: environment ## the experiments, best first: what differs and what came of it; MODEL=name for one network
+	@python -m fashion_cnn compare $(MODEL)
 
 tensorboard: environment ## show the training runs in a browser
 	@tensorboard --logdir runs

@@ -43,6 +43,10 @@ def main() -> None:
     export.set_defaults(command=_export)
     export.add_argument("model", choices=TRAINED_BY)
 
+    compare = commands.add_parser("compare", help="the experiments, best first, and what differs")
+    compare.set_defaults(command=_compare)
+    compare.add_argument("model", choices=TRAINED_BY, nargs="?", help="by default every one")
+
     arguments = parser.parse_args()
     try:
         arguments.command(arguments)
@@ -100,6 +104,15 @@ def _export(arguments: argparse.Namespace) -> None:
     path = weights_file(arguments.model).with_suffix(".onnx")
     exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
     print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import experiments
+
+    found = experiments.collect()
+    models = [arguments.model] if arguments.model else list(TRAINED_BY)
+    tables = [table for model in models if (table := experiments.table(model, found))]
+    print("\n\n".join(tables) or "nothing differs from the last commit: no experiment to compare")
 
 
 if __name__ == "__main__":
