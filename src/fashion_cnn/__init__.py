@@ -8,7 +8,7 @@ from pathlib import Path
 # garbage among them every 700, which takes half a second of every stage and finds none.
 gc.set_threshold(100_000, 20, 20)
 
-# Experiments in a queue share the cores: threads that wait by spinning, OpenMP's default, would keep
+# Experiments in a queue share the cores: threads that spin as they wait, as OpenMP has it, would keep
 # the others' from working. Asked for before torch is imported, and without a change to any number.
 if ".dvc/tmp/exps" in Path.cwd().as_posix():
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
