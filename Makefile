@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro compare test check format tensorboard lock schema preset environment test-environment
+.PHONY: help repro compare seeds sweep test check format tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,12 @@ format: test-environment ## format the code
 
 compare: environment ## the experiments, best first: what differs and what came of it; MODEL=name for one network
 	@python -m fashion_cnn compare $(MODEL)
+
+seeds: environment ## train one network at N seeds, as MODEL=lenet N=5: mean, standard deviation and interval
+	@python -m fashion_cnn seeds $(or $(MODEL),lenet) $(or $(N),5)
+
+sweep: environment ## search the ranges of sweep.yaml for a better recipe of one network, as MODEL=lenet
+	@python -m fashion_cnn sweep $(or $(MODEL),lenet)
 
 tensorboard: environment ## show the training runs in a browser
 	@tensorboard --logdir runs

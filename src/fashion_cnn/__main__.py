@@ -47,6 +47,15 @@ def main() -> None:
     compare.set_defaults(command=_compare)
     compare.add_argument("model", choices=TRAINED_BY, nargs="?", help="by default every one")
 
+    seeds = commands.add_parser("seeds", help="train a model at several seeds: mean and spread")
+    seeds.set_defaults(command=_seeds)
+    seeds.add_argument("model", choices=TRAINED_BY)
+    seeds.add_argument("count", type=int, help="how many seeds, from 0")
+
+    sweep = commands.add_parser("sweep", help="search the ranges of sweep.yaml for a better recipe")
+    sweep.set_defaults(command=_sweep)
+    sweep.add_argument("model", choices=TRAINED_BY)
+
     arguments = parser.parse_args()
     try:
         arguments.command(arguments)
@@ -113,6 +122,18 @@ def _compare(arguments: argparse.Namespace) -> None:
     models = [arguments.model] if arguments.model else list(TRAINED_BY)
     tables = [table for model in models if (table := experiments.table(model, found))]
     print("\n\n".join(tables) or "nothing differs from the last commit: no experiment to compare")
+
+
+def _seeds(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import seeds
+
+    print(seeds.run(arguments.model, arguments.count))
+
+
+def _sweep(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import sweep
+
+    print(sweep.run(arguments.model))
 
 
 if __name__ == "__main__":

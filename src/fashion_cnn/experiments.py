@@ -171,6 +171,11 @@ def metrics(name: str, file: str) -> dict[str, Any]:
     return values
 
 
+def code() -> str:
+    """Return git's hash of the package as the last commit has it."""
+    return _git("rev-parse", "HEAD:src").strip()
+
+
 def _experiment(state: Mapping[str, Any], name: str, progress: str) -> Experiment:
     data = state["data"] or {}
     params = _flat(data.get("params", {}).get("params.yaml", {}).get("data", {}))
