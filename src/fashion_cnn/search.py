@@ -45,16 +45,19 @@ class Choices(Section):
         return self.choices
 
 
+Ranges = dict[str, Range | Choices]
+
+
 class Search(Section):
     """How many trials, and the ranges of each model's parameters."""
 
     trials: Count
-    lenet: dict[str, Range | Choices] = {}
-    vgg: dict[str, Range | Choices] = {}
-    vgg11: dict[str, Range | Choices] = {}
+    lenet: Ranges = Field(default_factory=dict)
+    vgg: Ranges = Field(default_factory=dict)
+    vgg11: Ranges = Field(default_factory=dict)
 
 
-def load(path: Path, model: str, values: Params) -> tuple[int, dict[str, Range | Choices]]:
+def load(path: Path, model: str, values: Params) -> tuple[int, Ranges]:
     """Read how many trials, and a model's ranges.
 
     Raises:
@@ -70,7 +73,7 @@ def load(path: Path, model: str, values: Params) -> tuple[int, dict[str, Range |
         fault = error.errors()[0]
         name = ".".join(str(part) for part in fault["loc"])
         raise InputError(f"{path.name}: {name}: {fault['msg']}, got {fault['input']!r}") from None
-    ranges: dict[str, Range | Choices] = getattr(search, model)
+    ranges: Ranges = getattr(search, model)
     if not ranges:
         raise InputError(f"{path.name}: expected ranges of {model}'s parameters, got none")
     for name, each in ranges.items():
