@@ -4,7 +4,7 @@ PYTHON := $(or $(PYTHON),$(shell which python3))
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH)
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-remotes check check-lock gate verify retrain propose promote format report tensorboard lock schema preset environment test-environment
+.PHONY: help repro compare seeds sweep test test-remotes check check-lock gate verify retrain propose promote format report tensorboard lock schema preset environment test-environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,15 @@ format: test-environment ## format the code
 
 report: environment ## write report.html and report.md of the workspace; BASELINE=revision names another than HEAD
 	@python -m fashion_cnn report --baseline $(or $(BASELINE),HEAD)
+
+compare: environment ## the experiments, best first: what differs and what came of it; MODEL=name for one network
+	@python -m fashion_cnn compare $(MODEL)
+
+seeds: environment ## train one network at N seeds, as MODEL=lenet N=5: mean, standard deviation and interval
+	@python -m fashion_cnn seeds $(or $(MODEL),lenet) $(or $(N),5)
+
+sweep: environment ## search the ranges of sweep.yaml for a better recipe of one network, as MODEL=lenet
+	@python -m fashion_cnn sweep $(or $(MODEL),lenet)
 
 tensorboard: environment ## show the training runs in a browser
 	@tensorboard --logdir runs

@@ -4,16 +4,32 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TypeAlias
 
 from fashion_cnn.errors import InputError, run
 from fashion_cnn.project import TRAINED_BY, root, weights_file
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main() -> None:
     """Run the command that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="command")
+    _add_commands_of_models(commands)
+    _add_commands_of_runs(commands)
+    _add_commands_of_experiments(commands)
 
+    arguments = parser.parse_args()
+    try:
+        arguments.command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output wants no more of it; without this, Python complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _add_commands_of_models(commands: Commands) -> None:
     shapes = commands.add_parser("shapes", help="the table of a model's layers, and its costs")
     shapes.set_defaults(command=_shapes)
     shapes.add_argument("model", choices=TRAINED_BY)
@@ -43,6 +59,8 @@ def main() -> None:
     export.set_defaults(command=_export)
     export.add_argument("model", choices=TRAINED_BY)
 
+
+def _add_commands_of_runs(commands: Commands) -> None:
     check_lock = commands.add_parser("check-lock", help="does dvc.lock belong to this checkout?")
     check_lock.set_defaults(command=_check_lock)
 
@@ -66,13 +84,20 @@ def main() -> None:
     report.add_argument("--baseline", default="HEAD", help="compare with it; by default HEAD")
     report.add_argument("--output", type=Path, help="folder; by default the repository's")
 
-    arguments = parser.parse_args()
-    try:
-        arguments.command(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Who read the output wants no more of it; without this, Python complains at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+def _add_commands_of_experiments(commands: Commands) -> None:
+    compare = commands.add_parser("compare", help="the experiments, best first, and what differs")
+    compare.set_defaults(command=_compare)
+    compare.add_argument("model", choices=TRAINED_BY, nargs="?", help="by default every one")
+
+    seeds = commands.add_parser("seeds", help="train a model at several seeds: mean and spread")
+    seeds.set_defaults(command=_seeds)
+    seeds.add_argument("model", choices=TRAINED_BY)
+    seeds.add_argument("count", type=int, help="how many seeds, from 0")
+
+    sweep = commands.add_parser("sweep", help="search the ranges of sweep.yaml for a better recipe")
+    sweep.set_defaults(command=_sweep)
+    sweep.add_argument("model", choices=TRAINED_BY)
 
 
 # Each command imports what it needs when it runs, so that the help does not wait for torch.
@@ -155,6 +180,27 @@ def _report(arguments: argparse.Namespace) -> None:
     output = arguments.output or root()
     for path in write(root(), arguments.revision, arguments.baseline, output):
         print(path)
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import experiments
+
+    found = experiments.collect()
+    models = [arguments.model] if arguments.model else list(TRAINED_BY)
+    tables = [table for model in models if (table := experiments.table(model, found))]
+    print("\n\n".join(tables) or "nothing differs from the last commit: no experiment to compare")
+
+
+def _seeds(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import seeds
+
+    print(seeds.run(arguments.model, arguments.count))
+
+
+def _sweep(arguments: argparse.Namespace) -> None:
+    from fashion_cnn import sweep
+
+    print(sweep.run(arguments.model))
 
 
 if __name__ == "__main__":

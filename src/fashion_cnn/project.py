@@ -1,6 +1,7 @@
 """The three models and where the project's files lie."""
 
 import argparse
+import os
 from pathlib import Path
 
 from fashion_cnn.errors import InputError
@@ -16,6 +17,27 @@ def root() -> Path:
         if (folder / "dvc.yaml").is_file():
             return folder
     raise InputError(f"no dvc.yaml in {here} or above it: run this inside the repository")
+
+
+def repository() -> Path:
+    """Return the repository that `root` is DVC's copy of, made for an experiment; else `root`."""
+    here = root()
+    copied_from = (folder for folder in here.parents if here.is_relative_to(copies(folder)))
+    return next(copied_from, here)
+
+
+def copies(repository: Path) -> Path:
+    """Return the folder in which DVC runs a repository's queued and temporary experiments."""
+    return repository / ".dvc" / "tmp" / "exps"
+
+
+def checkpoints_folder() -> Path:
+    """Return the folder of all checkpoints: the one that CHECKPOINTS names, or the repository's.
+
+    DVC throws the copy of an experiment that was killed away: its checkpoints outlive it.
+    """
+    given = os.environ.get("CHECKPOINTS")
+    return Path(given) if given else repository() / ".checkpoints"
 
 
 def dataset_folder() -> Path:

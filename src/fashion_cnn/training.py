@@ -20,7 +20,14 @@ from fashion_cnn.distributed import Processes, joined
 from fashion_cnn.errors import InputError
 from fashion_cnn.loop import Loop
 from fashion_cnn.params import Dataset, Recipe
-from fashion_cnn.project import dataset_folder, initial_kernels_file, root, weights_file
+from fashion_cnn.project import (
+    checkpoints_folder,
+    dataset_folder,
+    initial_kernels_file,
+    root,
+    weights_file,
+)
+from fashion_cnn.slots import own_gpu
 from fashion_cnn.state import TrainingState
 from fashion_cnn.stopping import Stop
 from fashion_cnn.tracking import Tracker
@@ -46,7 +53,7 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
         raise InputError(f"{shapes} is missing: run `dvc repro check_shapes`")
     layers = json.loads(shapes.read_text("utf-8"))
     chosen = choose(recipe.device, recipe.precision, deterministic=recipe.deterministic)
-    with joined(chosen) as (compute, processes), ExitStack() as stack:
+    with own_gpu(chosen) as own, joined(own) as (compute, processes), ExitStack() as stack:
         training, validation = read_split(dataset_folder(), dataset)
         training = training[: recipe.train_images]
         transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
@@ -56,7 +63,7 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
         key = fingerprint(inputs | compute.identity(), network, [training, validation])
         checkpoints: Checkpoints | None = None
         if processes.main:
-            checkpoints = stack.enter_context(Checkpoints(root() / ".checkpoints" / key))
+            checkpoints = stack.enter_context(Checkpoints(checkpoints_folder() / key))
             weights.save_kernels(initial_kernels_file(model), network)
 
         network.to(compute.device).to(memory_format=torch.channels_last)
