@@ -12,8 +12,8 @@ help: ## list the targets
 repro: preset environment ## make .venv and reproduce the pipeline; PRESET=name puts presets/name.yaml in place first
 	@dvc repro
 
-test: test-environment ## run every test
-	@pytest
+test: test-environment ## run every test, a process a core
+	@OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
 
 test-remotes: test-environment ## test DVC's remotes too: a folder, sshd, an S3-compatible server
 	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-remotes.txt

@@ -15,6 +15,17 @@ from fashion_cnn import sources
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, for the processes that share the tests, what shares a costly fixture.
+
+    The tests of the smoke run begin, as they take longest; the others stay together by file.
+    """
+    smoke = {item for item in items if "smoke_run" in getattr(item, "fixturenames", ())}
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("smoke" if item in smoke else item.path.name))
+    items.sort(key=lambda item: item not in smoke)
+
+
 @pytest.fixture(scope="session")
 def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the four real IDX files: the checkout's own, or fetched for this run."""
