@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from fashion_cnn.experiments import Experiment, table
 from tests.conftest import Shell
@@ -28,7 +29,16 @@ def small(
     text = (folder / "presets/smoke.yaml").read_text()
     (folder / "params.yaml").write_text(text.replace("train_images: 4000", "train_images: 400"))
     (folder / "sweep.yaml").write_text(SWEEP)
-    done = shell("dvc", "repro", "evaluate@lenet", cwd=folder)
+    # LeNet's stages alone: DVC applies only experiments whose every output was made once.
+    pipeline = YAML(typ="safe").load(folder / "dvc.yaml")
+    del pipeline["plots"]
+    for name in ("train_vgg", "finetune_vgg11", "compare_models"):
+        del pipeline["stages"][name]
+    for name in ("export_images", "evaluate"):
+        pipeline["stages"][name]["matrix"]["model"] = ["lenet"]
+    YAML().dump(pipeline, folder / "dvc.yaml")
+    (folder / "dvc.lock").unlink()
+    done = shell("dvc", "repro", cwd=folder)
     assert done.returncode == 0, done.stderr
     shell("git", "add", "-A", cwd=folder)
     assert shell("git", "commit", "-qm", "small", cwd=folder).returncode == 0
