@@ -101,9 +101,8 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
 
 
 def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
-    """Hold the repository's checkpoints of this run, or this copy's own.
-
-    DVC makes copies for experiments, and several may train the very same at a moment.
+    """Hold the repository's checkpoints of this run; in a copy that DVC made for an experiment, its
+    own where another copy trains the very same at this moment.
     """
     try:
         return stack.enter_context(Checkpoints(checkpoints_folder() / key))
