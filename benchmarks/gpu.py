@@ -1,0 +1,122 @@
+"""`make bench-gpu`: whole epochs of the three networks on a CUDA GPU.
+
+The first epoch, with all warm-up and compilation, is reported apart from the others.
+
+Where .venv cannot be made, this runs it, on the four decompressed IDX files in FOLDER:
+
+  pip install torch torchvision pydantic ruamel.yaml safetensors tensorboard matplotlib tqdm
+  PYTHONPATH=src python -m benchmarks.gpu --data FOLDER
+
+Without torchvision, `--models lenet vgg` still runs.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch._inductor import config as inductor
+
+from benchmarks import measure, ours
+from benchmarks.measure import Result
+from fashion_cnn import params
+from fashion_cnn.compute import Compute, choose
+from fashion_cnn.dataset import Images, read
+from fashion_cnn.errors import InputError, run
+from fashion_cnn.params import Dataset, Recipe
+from fashion_cnn.project import TRAINED_BY, dataset_folder, root
+
+# By network, image size and images an epoch: for images/s, and for the seconds of an epoch.
+GOALS = {
+    ("vgg11", 224, 60_000): ("at least 10,000", ""),
+    ("vgg", 224, 60_000): ("", "at most 1.5"),
+    ("lenet", 28, 60_000): ("", "at most 0.15"),
+}
+STEPS = ("plain", "compiled", "graphs")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the table, write it below benchmarks/results under the device's name."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--models", nargs="+", choices=TRAINED_BY, default=[*TRAINED_BY])
+    presets = sorted(path.stem for path in (root() / "presets").glob("*.yaml"))
+    parser.add_argument("--preset", choices=presets, default="gpu", help="default: gpu")
+    for model, size in (("lenet", 1024), ("vgg", 512), ("vgg11", 512)):
+        parser.add_argument(
+            f"--{model}-batch-size", type=int, default=size, help=f"default: {size}"
+        )
+    parser.add_argument(
+        "--step",
+        nargs="+",
+        choices=STEPS,
+        default=["plain", "compiled"],
+        help="each in turn: as it is, by torch.compile, by CUDA graphs as well "
+        "(default: plain compiled)",
+    )
+    parser.add_argument("--epochs", type=int, default=3, help="after the first (default: 3)")
+    parser.add_argument("--images", type=int, default=60_000, help="an epoch (default: all)")
+    parser.add_argument("--device", default="cuda", help="default: cuda; cpu to try the code")
+    parser.add_argument(
+        "--deterministic", action="store_true", help="only algorithms that give the same bytes"
+    )
+    parser.add_argument("--data", type=Path, help="folder of the IDX files (default: the stage's)")
+    parser.add_argument("--output", type=Path, default=root() / "benchmarks/results")
+    given = parser.parse_args(arguments)
+    if given.epochs < 1:
+        parser.error("--epochs: expected at least 1")
+
+    values = params.load(root() / "presets" / f"{given.preset}.yaml")
+    training = read(given.data or dataset_folder(), "train")[: given.images]
+    results = []
+    for model in given.models:
+        for step in given.step:
+            changes = {
+                "batch_size": getattr(given, f"{model}_batch_size"),
+                "epochs": 1 + given.epochs,
+                "compile": step != "plain",
+            }
+            recipe = getattr(params.replace(values, model, **changes), model)
+            compute = choose(given.device, recipe.precision, deterministic=given.deterministic)
+            images = training.to(compute.device)
+            results += epochs(model, recipe, values.dataset, images, compute, step)
+            name = re.sub(r"\W+", "-", compute.identity()["device"]).lower()
+            # What is measured stays, should the next not fit or not compile.
+            measure.write(results, compute, given.output / name)
+    print(measure.table(results))
+
+
+def epochs(
+    model: str, recipe: Recipe, dataset: Dataset, training: Images, compute: Compute, step: str
+) -> list[Result]:
+    """Time the epochs of one network, its step `plain`, `compiled` or with CUDA `graphs`."""
+    torch.compiler.reset()
+    inductor.triton.cudagraphs = step == "graphs"
+    try:
+        _, (first, *seconds) = ours.train(model, recipe, dataset, training, compute)
+    except torch.OutOfMemoryError:
+        raise InputError(
+            f"{model}: the device's memory is too small: lower --{model}-batch-size"
+        ) from None
+    print(
+        f"{model}, {step}: {first:.1f} s of warm-up, then {min(seconds):.3g} s an epoch", flush=True
+    )
+    precision = str(compute.dtype).removeprefix("torch.")
+    speeds = [len(training) / each for each in seconds]
+    peak, flops = measure.peak(compute.device), ours.flops(model, recipe)
+    name = f"{model}, {recipe.image_size} pixels, batch {recipe.batch_size}, {precision}, {step}"
+    speed_goal, seconds_goal = GOALS.get((model, recipe.image_size, len(training)), ("", ""))
+    return [
+        Result(name, "images/s", speeds, speed_goal),
+        Result(name, f"s an epoch of {len(training):,}", seconds, seconds_goal),
+        Result(name, "s of the first, with warm-up and compilation", [first]),
+        Result(name, "share of the bfloat16 peak", [flops * speed / peak for speed in speeds]),
+    ]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,93 @@
+"""Results with their spread, and what they were measured on; one table and one file for all."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from fashion_cnn.compute import Compute, probe
+from fashion_cnn.files import write_json, write_text
+
+
+@dataclass(frozen=True)
+class Result:
+    """One quantity of a network, measured several times."""
+
+    network: str
+    quantity: str
+    values: Sequence[float]
+    goal: str = ""
+
+    def summary(self) -> dict[str, Any]:
+        """Return the quantity with n, median, least and greatest value, to four digits."""
+        numbers = {"median": median(self.values), "low": min(self.values), "high": max(self.values)}
+        return {
+            "network": self.network,
+            "quantity": self.quantity,
+            "n": len(self.values),
+            **{name: float(f"{value:.4g}") for name, value in numbers.items()},
+            "goal": self.goal,
+        }
+
+
+def table(results: Sequence[Result]) -> str:
+    """Return a row a result, as a table in Markdown."""
+    rows = [result.summary() for result in results]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([_text(v) for v in r.values()] for r in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def write(results: Sequence[Result], compute: Compute, path: Path) -> None:
+    """Write the table to `path` with .md added, and all there is to know with .json added."""
+    write_text(Path(f"{path}.md"), table(results))
+    summaries = [result.summary() for result in results]
+    write_json(Path(f"{path}.json"), {"made_with": made_with(compute), "results": summaries})
+
+
+def made_with(compute: Compute) -> dict[str, Any]:
+    """Return what the numbers depend on: device, processor, threads, versions."""
+    described = compute.describe()
+    # Each result says its own.
+    del described["precision"]
+    try:
+        torchvision = version("torchvision")
+    except PackageNotFoundError:
+        torchvision = "none"
+    cuda = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+    return {
+        **described,
+        "torchvision": torchvision,
+        **(cuda if compute.device.type == "cuda" else {}),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+    }
+
+
+def peak(device: torch.device, probes: int = 3) -> float:
+    """Return the most that matrix products in bfloat16 reach, in FLOP/s: noise only lowers it."""
+    return max(probe(Compute(device, torch.bfloat16)) for _ in range(probes))
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for all that was given to `device`."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _processor() -> str:
+    """Return the processor's name where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text("utf-8").splitlines() if info.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _text(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)

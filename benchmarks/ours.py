@@ -1,0 +1,63 @@
+"""The package's way of training: its own loop, without the files that a stage writes."""
+
+import time
+from math import ceil
+
+import torch
+from torch import nn
+
+from benchmarks.measure import synchronize
+from fashion_cnn import models
+from fashion_cnn.compute import Compute, seeded
+from fashion_cnn.dataset import Images, Transform
+from fashion_cnn.loop import Loop
+from fashion_cnn.params import Dataset, Recipe
+from fashion_cnn.shapes import trace
+from fashion_cnn.state import TrainingState
+
+
+def train(
+    model: str, recipe: Recipe, dataset: Dataset, training: Images, compute: Compute
+) -> tuple[nn.Module, list[float]]:
+    """Train a network from its seed.
+
+    Args:
+        model: lenet, vgg or vgg11.
+        recipe: how; its `train_images` and `device` do not count here.
+        dataset: how to normalise.
+        training: all that is trained on in an epoch, on the compute device.
+        compute: where, and in what type.
+
+    Returns:
+        The network, and each epoch's seconds without its validation. The first epoch counts from
+        before the network is built, with all warm-up and compilation.
+    """
+    seconds: list[float] = []
+    started = time.perf_counter()
+    with seeded(recipe.seed, "initial weights"):
+        network = models.build(model, **recipe.architecture())
+    network.to(compute.device).to(memory_format=torch.channels_last)
+    state = TrainingState(model, network, recipe, ceil(len(training) / recipe.batch_size))
+
+    def pause(epoch_ended: bool) -> None:
+        nonlocal started
+        trained = state.step == state.steps and len(seconds) == len(state.rows)
+        if trained or epoch_ended:
+            synchronize(compute.device)
+        if trained:
+            seconds.append(time.perf_counter() - started)
+        if epoch_ended:
+            started = time.perf_counter()
+
+    transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
+    # One image to validate on, as the loop wants some.
+    Loop(state, transform, compute, pause=pause).fit(training, training[:1])
+    return state.keep(), seconds
+
+
+def flops(model: str, recipe: Recipe) -> int:
+    """Return the floating-point operations of training on one image, forward and backward."""
+    with torch.device("meta"):
+        network = models.build(model, **recipe.architecture())
+    rows = trace(network, (1, recipe.image_size, recipe.image_size))
+    return 6 * sum(row.multiply_accumulates for row in rows)

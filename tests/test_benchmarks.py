@@ -1,0 +1,122 @@
+"""The benchmarks run, at tiny sizes, and report what they measured; no speed is asserted."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import cpu, gpu, measure, ours
+from benchmarks.measure import Result
+from fashion_cnn import params
+from fashion_cnn.compute import choose
+from fashion_cnn.dataset import read_split
+from tests import recipes
+from tests.conftest import ROOT
+
+TINY = cpu.Sizes(
+    rounds=1,
+    steps=2,
+    vgg_image_size=32,
+    vgg_batch_size=8,
+    lenet_images=128,
+    lenet_seeds=2,
+    tutorial_lenet_images=16,
+)
+
+
+def test_a_result_is_summed_up_and_written(tmp_path: Path) -> None:
+    results = [
+        Result("LeNet", "s", [3.0, 1.0, 2.00004]),
+        Result("VGG", "ratio", [5.5], "at least 4"),
+    ]
+    measure.write(results, choose("cpu", "float32"), tmp_path / "cpu")
+    written = json.loads((tmp_path / "cpu.json").read_text())
+    assert written["results"] == [
+        {"network": "LeNet", "quantity": "s", "n": 3, "median": 2.0, "low": 1.0, "high": 3.0}
+        | {"goal": ""},
+        {"network": "VGG", "quantity": "ratio", "n": 1, "median": 5.5, "low": 5.5, "high": 5.5}
+        | {"goal": "at least 4"},
+    ]
+    assert {"device", "processor", "cores", "threads", "torch"} <= set(written["made_with"])
+    assert (tmp_path / "cpu.md").read_text().splitlines()[2:] == [
+        "| LeNet | s | 3 | 2 | 1 | 3 |  |",
+        "| VGG | ratio | 1 | 5.5 | 5.5 | 5.5 | at least 4 |",
+    ]
+
+
+def test_ours_trains_what_the_recipe_says_and_times_every_epoch(fashion_mnist: Path) -> None:
+    dataset, compute = recipes.dataset(), choose("cpu", "float32")
+    training = read_split(fashion_mnist, dataset)[0][:100]
+    kernels = []
+    for changes in ({}, {}, {"seed": 1}):
+        recipe = recipes.lenet(epochs=3, **changes)
+        network, seconds = ours.train("lenet", recipe, dataset, training, compute)
+        assert len(seconds) == 3
+        assert min(seconds) > 0
+        kernels.append(network.get_parameter("conv1.weight"))
+    assert torch.equal(kernels[0], kernels[1])
+    assert not torch.equal(kernels[0], kernels[2])
+
+
+def test_flops_are_six_a_multiply_accumulate() -> None:
+    convolutions = 24 * 24 * 6 * 25 + 8 * 8 * 16 * 6 * 25
+    assert ours.flops("lenet", recipes.lenet()) == 6 * (
+        convolutions + 256 * 120 + 120 * 84 + 84 * 10
+    )
+
+
+def test_the_cpu_benchmark_measures_both_ways_of_the_reduced_vgg(
+    fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children: list[int] = []
+    train = ours.train
+
+    def watched(*arguments: object) -> object:
+        children.append(len(multiprocessing.active_children()))
+        return train(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ours, "train", watched)
+    values = params.load(ROOT / "presets" / "smoke.yaml")
+    theirs, kept, mine, ratio, kept_ratio, peak, share = cpu.reduced_vgg(
+        values, fashion_mnist, TINY
+    )
+    # The tutorial's workers are gone when ours is measured.
+    assert children == [0]
+    for other, our, quotient in zip(theirs.values, mine.values, ratio.values, strict=True):
+        assert quotient == pytest.approx(our / other)
+    for other, our, quotient in zip(kept.values, mine.values, kept_ratio.values, strict=True):
+        assert quotient == pytest.approx(our / other)
+    for our, fastest, part in zip(mine.values, peak.values, share.values, strict=True):
+        assert part == pytest.approx(our * ours.flops("vgg", values.vgg) / fastest / 1e9)
+
+
+def test_the_cpu_benchmark_measures_both_ways_of_lenet(fashion_mnist: Path) -> None:
+    values = params.load(ROOT / "presets" / "smoke.yaml")
+    their_s, theirs, our_s, mine, ratio = cpu.lenet(values, fashion_mnist, TINY)
+    assert [len(result.values) for result in (their_s, theirs, our_s, mine, ratio)] == [
+        1,
+        1,
+        2,
+        2,
+        2,
+    ]
+    assert all(0 < accuracy < 1 for accuracy in (*theirs.values, *mine.values))
+    assert ratio.values == [their_s.values[0] / each for each in our_s.values]
+
+
+def test_the_gpu_benchmark_runs_on_the_cpu(fashion_mnist: Path, tmp_path: Path) -> None:
+    gpu.main(
+        [
+            *("--models", "lenet", "vgg", "--preset", "smoke", "--step", "plain"),
+            *("--lenet-batch-size", "32", "--vgg-batch-size", "8", "--epochs", "2"),
+            *("--images", "64", "--device", "cpu"),
+            *("--data", str(fashion_mnist), "--output", str(tmp_path)),
+        ]
+    )
+    (path,) = tmp_path.glob("cpu-with-*.json")
+    results = json.loads(path.read_text())["results"]
+    assert [result["n"] for result in results] == [2, 2, 1, 2] * 2
+    assert all(result["low"] > 0 for result in results)
+    assert {result["goal"] for result in results} == {""}
