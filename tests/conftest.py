@@ -15,6 +15,7 @@ from fashion_cnn import sources
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, for the processes that share the tests, what shares a costly fixture.
 

@@ -77,6 +77,8 @@ def project(reproduced_toy: Path, tmp_path: Path) -> Path:
     shutil.copytree(ROOT / ".ci", folder / ".ci")
     package = tmp_path / "package" / "fashion_cnn"
     package.mkdir(parents=True)
+    # With it, the package comes before one that is installed.
+    (package / "__init__.py").touch()
     (package / "__main__.py").write_text(
         "import sys\n"
         "with open('calls', 'a') as calls: calls.write(' '.join(sys.argv[1:]) + '\\n')\n"

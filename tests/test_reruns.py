@@ -67,7 +67,15 @@ FILES: dict[str, set[str]] = {
     **{
         f"src/fashion_cnn/{name}.py": TRAIN
         for name in (
-            *("augmentation", "checkpoint", "distributed", "loop", "optimization", "state"),
+            *(
+                "augmentation",
+                "checkpoint",
+                "distributed",
+                "loop",
+                "optimization",
+                "slots",
+                "state",
+            ),
             *("stopping", "tracking", "training"),
         )
     },
