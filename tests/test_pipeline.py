@@ -161,11 +161,12 @@ def test_killed_with_all_its_processes_dvc_goes_on_from_the_checkpoint(
         os.killpg(killed.pid, signal.SIGKILL)
     with repro() as again:
         assert again.stdout
-        lines = []
+        lines, stopped = [], False
         for line in again.stdout:
             lines.append(line)
-            if "lenet: resumed in epoch" in line:
+            if "lenet epoch" in line and not stopped:
                 os.killpg(again.pid, signal.SIGTERM)
+                stopped = True
     assert any("lenet: resumed in epoch" in line for line in lines), lines
     assert any("stopped by SIGTERM in epoch" in line for line in lines), lines
     shutil.rmtree(unchanged / ".checkpoints")
