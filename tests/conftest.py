@@ -6,25 +6,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from fashion_cnn import sources
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, for the processes that share the tests, what shares a costly fixture.
+class BySharedFixtures(LoadFileScheduling):  # type: ignore[misc]
+    """Give each process whole files of tests, and one alone those of the smoke run."""
 
-    The tests of the smoke run begin, as they take longest; the others stay together by file.
-    """
-    smoke = {item for item in items if "smoke_run" in getattr(item, "fixturenames", ())}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("smoke" if item in smoke else item.path.name))
-    items.sort(key=lambda item: item not in smoke)
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "smoke" if Path(file).name in ("test_pipeline.py", "test_reruns.py") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Share out the tests, where several processes run them."""
+    return BySharedFixtures(config, log)
 
 
 @pytest.fixture(scope="session")
