@@ -13,7 +13,7 @@ repro: preset environment ## make .venv and reproduce the pipeline; PRESET=name 
 	@dvc repro
 
 test: test-environment ## run every test, a process a core
-	@OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	@OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-remotes: test-environment ## test DVC's remotes too: a folder, sshd, an S3-compatible server
 	@pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-remotes.txt

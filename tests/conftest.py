@@ -16,6 +16,15 @@ from fashion_cnn import sources
 ROOT = Path(__file__).resolve().parents[1]
 
 
+# The files that take longest begin, so that no process is left alone with one at the end.
+LONGEST = ("test_pipeline.py", "test_reruns.py", "test_resume.py", "test_experiments.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests of the files that take longest."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 class BySharedFixtures(LoadFileScheduling):  # type: ignore[misc]
     """Give each process whole files of tests, and one alone those of the smoke run."""
 
