@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fashion_cnn import gate, params
+from fashion_cnn import gate, settings
 from fashion_cnn.dataset import CLASSES
 from fashion_cnn.errors import InputError
 from fashion_cnn.files import write_json, write_text
@@ -177,7 +177,7 @@ def test_a_metric_of_other_data_fails() -> None:
 
 
 def test_the_repository_s_rules_name_every_class_of_every_model() -> None:
-    rules = params.read(Rules, ROOT / "gate.yaml")
+    rules = settings.read(Rules, ROOT / "gate.yaml")
     for model in TRAINED_BY:
         assert list(getattr(rules, model).class_recall) == list(CLASSES)
 
@@ -199,7 +199,7 @@ def test_a_fault_in_the_rules_is_told(tmp_path: Path, edit: tuple[str, str], tol
     assert edit[0] in text
     (tmp_path / "gate.yaml").write_text(text.replace(*edit, 1))
     with pytest.raises(InputError, match=re.escape(told)):
-        params.read(Rules, tmp_path / "gate.yaml")
+        settings.read(Rules, tmp_path / "gate.yaml")
 
 
 @pytest.fixture

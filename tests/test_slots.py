@@ -1,4 +1,4 @@
-"""Trainings share GPUs by a slot each; no GPU is needed to see it."""
+"""Stages share GPUs by a slot each; no GPU is needed to see it."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fashion_cnn.errors import InputError
-from fashion_cnn.slots import gpu_slot, slots_folder, trainings_per_gpu
+from fashion_cnn.slots import gpu_slot, slots_folder, stages_per_gpu
 
 HOLD = """
 import sys
@@ -42,7 +42,7 @@ def test_processes_take_different_gpus_and_a_third_waits_for_one_to_end(tmp_path
     with holder(tmp_path) as first, holder(tmp_path) as second:
         assert sorted([line(first), line(second)]) == ["0", "1"]
         with holder(tmp_path) as third:
-            assert line(third).startswith("all 2 GPUs are taken by other trainings: waiting")
+            assert line(third).startswith("all 2 GPUs are taken by other stages: waiting")
             # A killed process frees its slot too.
             second.kill()
             freed = line(third)
@@ -72,11 +72,11 @@ def test_shared_gpus_are_filled_evenly(tmp_path: Path) -> None:
 
 
 def test_sharing_is_asked_for_by_a_whole_number() -> None:
-    assert trainings_per_gpu({}) == 1
-    assert trainings_per_gpu({"TRAININGS_PER_GPU": "3"}) == 3
+    assert stages_per_gpu({}) == 1
+    assert stages_per_gpu({"STAGES_PER_GPU": "3"}) == 3
     for wrong in ("0", "-1", "two", ""):
-        with pytest.raises(InputError, match="TRAININGS_PER_GPU: expected a whole number from 1"):
-            trainings_per_gpu({"TRAININGS_PER_GPU": wrong})
+        with pytest.raises(InputError, match="STAGES_PER_GPU: expected a whole number from 1"):
+            stages_per_gpu({"STAGES_PER_GPU": wrong})
 
 
 def test_every_copy_of_the_repository_uses_the_same_folder(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -140,3 +141,19 @@ def test_a_run_is_seen_in_tensorboard(project: Path) -> None:
         logged = [point.value for point in events.Scalars(tag)]
         assert logged == pytest.approx(curve[column].tolist(), rel=1e-4)
     assert "shapes/text_summary" in events.Tags()["tensors"]
+
+
+def test_two_copies_of_one_experiment_do_not_keep_each_other_from_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / ".dvc" / "tmp" / "exps" / "copy"
+    copy.mkdir(parents=True)
+    for folder in (tmp_path, copy):
+        (folder / "dvc.yaml").touch()
+    with ExitStack() as stack:
+        monkeypatch.chdir(copy)
+        held = [training._hold_checkpoints(stack, "key").folder for _ in range(2)]
+        assert held == [tmp_path / ".checkpoints" / "key", copy / ".checkpoints" / "key"]
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(InputError, match="trains this very run already"):
+            training._hold_checkpoints(stack, "key")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from fashion_cnn.compute import Compute
 from fashion_cnn.dataset import Images
 from fashion_cnn.inference import predict
+from fashion_cnn.slots import own_gpu
 from fashion_cnn.weights import Trained
 
 # Images whose features are kept: as many as TensorBoard's projector shows at ease.
@@ -51,12 +52,13 @@ def run_pass(trained: Trained, images: Images, compute: Compute, batch_size: int
         compute: where and how.
         batch_size: images a batch.
     """
-    network = trained.network.to(compute.device)
-    started = time.perf_counter()
-    with _penultimate(network, KEPT) as features:
-        logits = predict(network, images, trained.transform, compute, batch_size).cpu()
-    batched = len(images) / (time.perf_counter() - started)
-    single = _milliseconds_per_image(trained, images, compute)
+    with own_gpu(compute) as held:
+        network = trained.network.to(held.device)
+        started = time.perf_counter()
+        with _penultimate(network, KEPT) as features:
+            logits = predict(network, images, trained.transform, held, batch_size).cpu()
+        batched = len(images) / (time.perf_counter() - started)
+        single = _milliseconds_per_image(trained, images, held)
     speed = {"images_per_second": batched, "milliseconds_per_image": single}
     return Pass(logits, torch.cat(features)[:KEPT].float().cpu(), speed)
 

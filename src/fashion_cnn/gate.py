@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from tabulate import tabulate
 
-from fashion_cnn import lock, params
+from fashion_cnn import lock, settings
 from fashion_cnn.comparison import mcnemar
 from fashion_cnn.errors import InputError
 from fashion_cnn.project import TRAINED_BY, root
@@ -39,7 +39,7 @@ def check(rules_file: Path, baseline: str) -> None:
     Raises:
         InputError: a rule is broken, or the rules or the baseline cannot be read.
     """
-    rules = params.read(Rules, rules_file)
+    rules = settings.read(Rules, rules_file)
     folder = root()
     before = None if baseline == "none" else read(folder, baseline)
     stale = len(lock.faults(folder))

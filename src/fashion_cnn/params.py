@@ -1,21 +1,15 @@
-"""Typed, strict parameters: params.yaml as DVC reads it, or every fault in it at once."""
+"""What params.yaml may hold: every tunable of the pipeline, by section."""
 
-import difflib
 import json
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from fashion_cnn.errors import InputError
 from fashion_cnn.project import TRAINED_BY, root
+from fashion_cnn.settings import Count, Section, check, parse
 
-Count = Annotated[int, Field(ge=1)]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
 Precision = Literal["auto", "bfloat16", "float32"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -25,18 +19,6 @@ LayerKind = Literal["convolution", "activation", "pool"]
 Colors = Literal["diverging", "grey"]
 OnePerClass = Literal["one_per_class"]
 TestImage = Annotated[int, Field(ge=0, lt=10_000)]
-
-
-class Section(BaseModel):
-    """A group of parameters: no unknown key, no conversion between types, no change later."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        frozen=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
 
 
 class Dataset(Section):
@@ -235,9 +217,6 @@ class Params(Section):
     evaluate: Evaluate
 
 
-AnySection = TypeVar("AnySection", bound=Section)
-
-
 def load(path: Path | None = None) -> Params:
     """Read and check a params file.
 
@@ -248,66 +227,19 @@ def load(path: Path | None = None) -> Params:
         InputError: a line for every fault, naming the key, what was expected and what came.
     """
     path = path or root() / "params.yaml"
-    return _checked(_read(path), path.name)
+    return check(Params, parse(path), path.name, _conflicts)
 
 
 def replace(params: Params, model: str, **changes: object) -> Params:
     """Return the same params but for `changes` to a model's recipe, checked alike."""
     values = params.model_dump()
     values[model] |= changes
-    return _checked(values, "the command line")
-
-
-def read(section: type[AnySection], path: Path) -> AnySection:
-    """Read another file of settings as strictly as params.yaml.
-
-    Raises:
-        InputError: a line for every fault, naming the key, what was expected and what came.
-    """
-    try:
-        return section.model_validate(_read(path))
-    except ValidationError as error:
-        faults = [_describe(fault, section) for fault in error.errors()]
-        raise _faulty(path.name, faults) from None
+    return check(Params, values, "the command line", _conflicts)
 
 
 def schema() -> str:
     """Return the JSON schema of params.yaml, as the text of a file."""
     return json.dumps(Params.model_json_schema(), indent=2) + "\n"
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    """Parse with DVC's own parser (YAML 1.2), so that both see the same values."""
-    mend = f"restore it with `git checkout {path.name}`"
-    if path.name == "params.yaml":
-        mend += " or copy a file of presets/ over it"
-    try:
-        values = YAML(typ="safe").load(path)
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: {mend}") from None
-    except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise InputError(f"{path.name} cannot be read: {_problem(error)}") from None
-    if values is None:
-        raise InputError(f"{path.name} is empty: {mend}")
-    if not isinstance(values, dict):
-        kind = type(values).__name__
-        raise InputError(f"{path.name}: expected a mapping of sections, got a {kind}: {mend}")
-    return values
-
-
-def _checked(values: Mapping[str, Any], source: str) -> Params:
-    try:
-        params = Params.model_validate(values)
-        faults = _conflicts(params)
-    except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors()]
-    if faults:
-        raise _faulty(source, faults)
-    return params
-
-
-def _faulty(source: str, faults: list[str]) -> InputError:
-    return InputError("\n".join([f"{source} has {len(faults)} fault(s):", *faults]))
 
 
 def _conflicts(params: Params) -> list[str]:
@@ -325,39 +257,3 @@ def _conflicts(params: Params) -> list[str]:
         if (recipe := getattr(params, model)).nesterov and not recipe.momentum
     ]
     return faults
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, MarkedYAMLError):
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        return f"line {line}: {error.problem}"
-    return str(error)
-
-
-def _describe(fault: ErrorDetails, section: type[Section] = Params) -> str:
-    """Return one line for a fault: key, what was expected, what came."""
-    keys = [str(part) for part in fault["loc"]]
-    name, value = ".".join(keys), fault["input"]
-    if fault["type"] == "missing":
-        return f"{name}: expected a value, got none: the key is missing"
-    if fault["type"] == "extra_forbidden":
-        known = _known_keys(section, keys[:-1])
-        close = difflib.get_close_matches(keys[-1], known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
-        return f"{name}: unknown key, got {value!r}; {hint}"
-    if fault["type"] == "model_type":
-        return f"{name}: expected a section of keys, got {value!r}"
-    return f"{name}: expected {_expected(fault)}, got {value!r}"
-
-
-def _expected(fault: ErrorDetails) -> str:
-    if fault["type"] == "string_pattern_mismatch":
-        return f"text of the form {fault['ctx']['pattern']}"
-    wanted = fault["msg"].removeprefix("Input should be ").replace("a valid integer", "an integer")
-    return re.sub(r"^(greater|less) than", r"a number \1 than", wanted).replace("a valid ", "a ")
-
-
-def _known_keys(section: Any, keys: list[str]) -> list[str]:
-    for key in keys:
-        section = section.model_fields[key].annotation
-    return list(section.model_fields)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fashion_cnn.params import Count, Section
+from fashion_cnn.settings import Count, Section
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 from optuna.trial import Trial
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from fashion_cnn import params
 from fashion_cnn.errors import InputError
-from fashion_cnn.params import Count, Params, Section
+from fashion_cnn.params import Params
+from fashion_cnn.settings import Count, Section, parse
 
 
 class Range(Section):
@@ -64,11 +63,7 @@ def load(path: Path, model: str, values: Params) -> tuple[int, Ranges]:
         InputError: the file is missing or malformed, or a range leaves what params.yaml allows.
     """
     try:
-        search = Search.model_validate(YAML(typ="safe").load(path))
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing: restore it with `git checkout sweep.yaml`") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from None
+        search = Search.model_validate(parse(path))
     except ValidationError as error:
         fault = error.errors()[0]
         name = ".".join(str(part) for part in fault["loc"])

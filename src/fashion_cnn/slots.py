@@ -1,4 +1,4 @@
-"""A GPU for each training: processes that start at once share a machine's GPUs by locks."""
+"""A GPU for each stage: processes that start at once share a machine's GPUs by locks."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ import torch
 from fashion_cnn.compute import Compute
 from fashion_cnn.errors import InputError
 
-TRAININGS_PER_GPU = "TRAININGS_PER_GPU"
+STAGES_PER_GPU = "STAGES_PER_GPU"
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def own_gpu(compute: Compute) -> Iterator[Compute]:
     chosen = compute.device.index
     indices = [chosen] if chosen is not None else [*range(torch.cuda.device_count())]
     gpus = [str(torch.cuda.get_device_properties(index).uuid) for index in indices]
-    with gpu_slot(gpus, slots_folder(), trainings_per_gpu()) as place:
+    with gpu_slot(gpus, slots_folder(), stages_per_gpu()) as place:
         yield replace(compute, device=torch.device("cuda", indices[place]))
 
 
@@ -55,8 +55,8 @@ def gpu_slot(gpus: Sequence[str], folder: Path, per_gpu: int = 1) -> Iterator[in
             if not waiting:
                 taken = "the GPU is" if len(gpus) == 1 else f"all {len(gpus)} GPUs are"
                 print(
-                    f"{taken} taken by other trainings: waiting for one "
-                    f"({TRAININGS_PER_GPU}={per_gpu + 1} would share them)",
+                    f"{taken} taken by other stages: waiting for one "
+                    f"({STAGES_PER_GPU}={per_gpu + 1} would share them)",
                     flush=True,
                 )
             waiting = True
@@ -86,13 +86,13 @@ def slots_folder() -> Path:
     return base / f"fashion-cnn-gpus-{os.getuid()}"
 
 
-def trainings_per_gpu(environment: Mapping[str, str] = os.environ) -> int:
-    """Return how many trainings may share a GPU: TRAININGS_PER_GPU, by default 1.
+def stages_per_gpu(environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many stages may share a GPU: STAGES_PER_GPU, by default 1.
 
     Raises:
         InputError: it is no whole number of at least 1.
     """
-    text = environment.get(TRAININGS_PER_GPU, "1")
+    text = environment.get(STAGES_PER_GPU, "1")
     if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"{TRAININGS_PER_GPU}: expected a whole number from 1, got {text!r}")
+        raise InputError(f"{STAGES_PER_GPU}: expected a whole number from 1, got {text!r}")
     return int(text)

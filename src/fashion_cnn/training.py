@@ -24,6 +24,7 @@ from fashion_cnn.project import (
     checkpoints_folder,
     dataset_folder,
     initial_kernels_file,
+    repository,
     root,
     weights_file,
 )
@@ -63,7 +64,7 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
         key = fingerprint(inputs | compute.identity(), network, [training, validation])
         checkpoints: Checkpoints | None = None
         if processes.main:
-            checkpoints = stack.enter_context(Checkpoints(checkpoints_folder() / key))
+            checkpoints = _hold_checkpoints(stack, key)
             weights.save_kernels(initial_kernels_file(model), network)
 
         network.to(compute.device).to(memory_format=torch.channels_last)
@@ -97,6 +98,19 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
             )
             checkpoints.remove()
             _conclude(state, tracker, compute, processes, layers, len(training))
+
+
+def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
+    """Hold the repository's checkpoints of this run, or this copy's own.
+
+    DVC makes copies for experiments, and several may train the very same at a moment.
+    """
+    try:
+        return stack.enter_context(Checkpoints(checkpoints_folder() / key))
+    except InputError:
+        if repository() == root():
+            raise
+        return stack.enter_context(Checkpoints(root() / ".checkpoints" / key))
 
 
 def _continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
