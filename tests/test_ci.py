@@ -39,7 +39,7 @@ def test_a_job_calls_make_alone_and_may_do_little(
         assert "secrets" not in str(job)
     for step in job["steps"]:
         if "uses" in step:
-            assert re.fullmatch(r"actions/[a-z-]+@[0-9a-f]{40}", step["uses"])
+            assert re.fullmatch(r"actions/[a-z/-]+@[0-9a-f]{40}", step["uses"])
             if "checkout" in step["uses"]:
                 assert step["with"]["persist-credentials"] is False
         else:
@@ -50,6 +50,21 @@ def test_a_job_calls_make_alone_and_may_do_little(
             assert target[1] in {"$TARGET", *make_targets()}
     matrix = job.get("strategy", {}).get("matrix", {}).get("target", [])
     assert {target.split()[0] for target in matrix} <= make_targets()
+
+
+def test_what_a_retraining_has_done_is_kept_even_if_it_fails() -> None:
+    workflow = YAML(typ="safe").load(ROOT / ".github/workflows/retrain.yml")
+    steps = workflow["jobs"]["retrain"]["steps"]
+    restored, saved = (
+        next(step for step in steps if f"cache/{kind}@" in step.get("uses", ""))
+        for kind in ("restore", "save")
+    )
+    assert saved["if"] == "always()"
+    assert saved["with"]["path"] == restored["with"]["path"]
+    assert saved["with"]["key"] == restored["with"]["key"]
+    gitlab = YAML(typ="safe").load(ROOT / ".gitlab-ci.yml")["retrain"]["cache"]
+    assert gitlab["when"] == "always"
+    assert gitlab["paths"] == saved["with"]["path"].split() == [".dvc/cache", ".checkpoints"]
 
 
 def test_gitlab_does_the_same() -> None:
