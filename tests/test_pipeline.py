@@ -439,3 +439,26 @@ def test_the_committed_run_belongs_to_the_committed_params(shell: Shell) -> None
             for part in key.split("."):
                 found = found[part]
             assert found == value
+
+
+def test_the_gate_takes_the_same_run_and_refuses_one_of_a_single_epoch(
+    unchanged: Path, shell: Shell, tmp_path: Path
+) -> None:
+    # gate.yaml's limits are those of the cpu preset: what counts here is the fall.
+    rules = YAML(typ="safe").load(unchanged / "gate.yaml")
+    for model in MODELS:
+        rules[model]["at_least"] = {"accuracy": 0.0}
+        rules[model]["at_most"] = {"expected_calibration_error": 1.0, "weight_bytes": 10**9}
+        rules[model]["class_recall"] = dict.fromkeys(CLASSES, 0.0)
+    YAML().dump(rules, tmp_path / "gate.yaml")
+    command = ("python", "-m", "fashion_cnn", "gate", "--rules", str(tmp_path / "gate.yaml"))
+    open_gate = shell(*command, cwd=unchanged, PYTHONPATH="src")
+    assert open_gate.returncode == 0, open_gate.stdout
+
+    path = unchanged / "params.yaml"
+    path.write_text(path.read_text().replace("epochs: 2 ", "epochs: 1 ", 1))
+    assert "train_lenet" in ran(shell("dvc", "repro", cwd=unchanged))
+    closed_gate = shell(*command, cwd=unchanged, PYTHONPATH="src")
+    assert closed_gate.returncode == 1
+    assert re.search(r"\| lenet +\| fall of accuracy .*\| no +\| fell by", closed_gate.stdout)
+    assert not re.search(r"\| vgg\d* +\|.*\| no ", closed_gate.stdout)
