@@ -6,11 +6,15 @@ import sys
 import threading
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from fashion_cnn import slots
+from fashion_cnn.compute import Compute
 from fashion_cnn.errors import InputError
-from fashion_cnn.slots import gpu_slot, slots_folder, stages_per_gpu
+from fashion_cnn.slots import gpu_slot, own_gpu, slots_folder, stages_per_gpu
 
 HOLD = """
 import sys
@@ -85,3 +89,41 @@ def test_every_copy_of_the_repository_uses_the_same_folder(
     before = slots_folder()
     monkeypatch.chdir(tmp_path)
     assert slots_folder() == before
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of two GPUs, as far as torch tells, with slots of its own."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"gpu-{index}")
+    )
+    monkeypatch.setattr(slots, "slots_folder", lambda: tmp_path)
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("STAGES_PER_GPU", raising=False)
+
+
+def held_by(device: str) -> torch.device:
+    with own_gpu(Compute(torch.device(device), torch.float32)) as held:
+        return held.device
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_any_gpu_is_the_first_that_is_free_and_a_named_one_that_very_one() -> None:
+    assert held_by("cuda") == torch.device("cuda:0")
+    assert held_by("cuda:1") == torch.device("cuda:1")
+    with own_gpu(Compute(torch.device("cuda"), torch.float32)) as first:
+        assert first.device == torch.device("cuda:0")
+        assert held_by("cuda") == torch.device("cuda:1")
+    with own_gpu(Compute(torch.device("cuda:1"), torch.float32)):
+        assert held_by("cuda") == torch.device("cuda:0")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_what_has_no_gpu_or_is_told_which_by_torchrun_takes_no_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert held_by("cpu") == torch.device("cpu")
+    monkeypatch.setenv("RANK", "0")
+    assert held_by("cuda") == torch.device("cuda")
+    assert not list(tmp_path.iterdir())
