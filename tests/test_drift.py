@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from fashion_cnn import drift
-from fashion_cnn.dataset import Images, read, shuffled
+from fashion_cnn.compute import Compute
+from fashion_cnn.dataset import Images, Transform, read, shuffled
+from fashion_cnn.weights import Trained
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +59,24 @@ def test_a_class_that_is_gone_shows_in_the_labels(halves: tuple[Images, Images])
     assert drift.labels(*without).p_value > 0.01
 
 
+class Brightness(nn.Module):
+    """A network that gives the first of two classes an image's mean brightness as probability."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        bright = images.flatten(1).mean(1)
+        return torch.stack([bright, 1 - bright], dim=1).log()
+
+
 def test_confidence_is_the_largest_probability() -> None:
-    sure = torch.tensor([[0.9, 0.1], [0.2, 0.8]]).repeat(50, 1)
-    unsure = torch.tensor([[0.6, 0.4], [0.45, 0.55]]).repeat(50, 1)
-    found = drift.confidence(sure, unsure)
-    assert found.training == pytest.approx(0.85)
-    assert found.new == pytest.approx(0.575)
+    def images(*levels: int) -> Images:
+        pixels = torch.tensor(levels * 50, dtype=torch.uint8).reshape(-1, 1, 1, 1)
+        return Images(pixels.expand(-1, 1, 28, 28), torch.zeros(len(pixels), dtype=torch.int64))
+
+    trained = Trained(Brightness(), Transform(28, mean=0.0, standard_deviation=1.0), {}, {})
+    compute = Compute(torch.device("cpu"), torch.float32)
+    # Of 255: probabilities of 0.8 and 0.2, so 0.8 twice; then 0.6 and 0.4.
+    found = drift.confidence(trained, images(204, 51), images(153, 102), compute, batch_size=7)
+    assert found.training == pytest.approx(0.8)
+    assert found.new == pytest.approx(0.6)
     assert found.distance == 1
     assert found.p_value < 1e-20

@@ -1,7 +1,6 @@
 """Images of one's own in the place of Fashion-MNIST: taken, or refused with the reason."""
 
 import gzip
-import struct
 from pathlib import Path
 
 import pytest
@@ -10,25 +9,18 @@ import torch
 from fashion_cnn import dataset
 from fashion_cnn.errors import InputError
 from fashion_cnn.own_data import adopt
-
-
-def idx(values: torch.Tensor) -> bytes:
-    """The IDX file of a uint8 tensor."""
-    header = bytes([0, 0, 8, values.dim()]) + struct.pack(f">{values.dim()}I", *values.shape)
-    return header + values.numpy().tobytes()
+from tests.made_images import idx, write_folder
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
     """30 training and 20 test images, one file of them compressed."""
-    folder = tmp_path / "own" / "shop"
-    folder.mkdir(parents=True)
     generator = torch.Generator().manual_seed(0)
-    for subset, count in (("train", 30), ("t10k", 20)):
-        pixels = torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=generator)
-        labels = torch.arange(count).remainder(10).to(torch.uint8)
-        (folder / f"{subset}-images-idx3-ubyte").write_bytes(idx(pixels))
-        (folder / f"{subset}-labels-idx1-ubyte").write_bytes(idx(labels))
+    train, t10k = (
+        torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=generator)
+        for count in (30, 20)
+    )
+    folder = write_folder(tmp_path / "own" / "shop", train=train, t10k=t10k)
     packed = folder / "t10k-images-idx3-ubyte"
     (folder / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(packed.read_bytes()))
     packed.unlink()

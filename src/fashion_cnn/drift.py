@@ -9,12 +9,13 @@ from tabulate import tabulate
 from torch import Tensor
 
 from fashion_cnn import weights
-from fashion_cnn.compute import choose
+from fashion_cnn.compute import Compute, choose
 from fashion_cnn.dataset import CLASSES, Images, read, read_split
 from fashion_cnn.files import write_text
 from fashion_cnn.inference import predict
 from fashion_cnn.params import Params
 from fashion_cnn.project import dataset_folder, root, weights_file
+from fashion_cnn.weights import Trained
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,11 @@ def report(folder: Path, model: str, params: Params) -> str:
     trained = weights.load(weights_file(model), model)
     values = params.evaluate
     compute = choose(values.device, values.precision)
-    network = trained.network.to(compute.device)
-    unseen, of_new = (
-        predict(network, images, trained.transform, compute, values.batch_size).softmax(1).cpu()
-        for images in (validation, new)
-    )
-    found = [labels(training, new), *pixels(training, new), confidence(unseen, of_new)]
+    found = [
+        labels(training, new),
+        *pixels(training, new),
+        confidence(trained, validation, new, compute, values.batch_size),
+    ]
     table = tabulate([vars(drift) for drift in found], headers="keys", tablefmt="github")
     write_text(root() / "runs" / "drift.md", table + "\n")
     return table
@@ -83,9 +83,24 @@ def pixels(training: Images, new: Images) -> list[Drift]:
     ]
 
 
-def confidence(unseen: Tensor, new: Tensor) -> Drift:
-    """Compare the largest of the probabilities (N, classes): Kolmogorov-Smirnov."""
-    return _distance("confidence", unseen.amax(1), new.amax(1))
+def confidence(
+    trained: Trained, unseen: Images, new: Images, compute: Compute, batch_size: int
+) -> Drift:
+    """Compare a network's largest probabilities: Kolmogorov-Smirnov.
+
+    Args:
+        trained: the network, which moves to the compute device.
+        unseen: images of its own data that it was not trained on.
+        new: images of other data.
+        compute: where and how.
+        batch_size: images a batch.
+    """
+    network = trained.network.to(compute.device)
+    largest = (
+        predict(network, images, trained.transform, compute, batch_size).softmax(1).amax(1).cpu()
+        for images in (unseen, new)
+    )
+    return _distance("confidence", *largest)
 
 
 def _distance(measure: str, training: Tensor, new: Tensor) -> Drift:

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 SECTIONS = [
     "summary",
     "changes",
+    "data",
     "pipeline",
     "networks",
     "curves",

@@ -141,7 +141,7 @@ def test_an_empty_project_gives_a_page_of_notes(tmp_path: Path, shell: Shell) ->
     write(tmp_path, "workspace", "HEAD", tmp_path)
     html = (tmp_path / "report.html").read_text()
     assert "params.yaml is not in the workspace" in html
-    assert html.count("<section ") == 14
+    assert html.count("<section ") == 15
 
 
 def test_the_command_writes_into_the_repository_or_a_folder(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fashion_cnn.errors import InputError
 from fashion_cnn.files import replacing, write_text
-from fashion_cnn.report import diagrams, images, numbers, page, run
+from fashion_cnn.report import data, diagrams, images, numbers, page, run
 from fashion_cnn.report.blocks import Section
 from fashion_cnn.report.compare import Comparison, compare
 from fashion_cnn.report.revision import Revision
@@ -48,6 +48,7 @@ def sections_of(comparison: Comparison) -> list[Section]:
     return [
         run.summary(comparison),
         numbers.changes(comparison),
+        data.data(comparison),
         run.pipeline_of(now),
         numbers.networks(comparison),
         diagrams.curves(comparison),

@@ -12,7 +12,15 @@ from fashion_cnn.report.compare import METRICS, TITLES, Comparison
 from fashion_cnn.report.statistics import wilson
 
 # Sections of the page in short, and how many images it shows of each.
-SHORT = {"summary": 1, "changes": 1, "networks": 0, "curves": 3, "pairs": 1, "mistakes": 3}
+SHORT = {
+    "summary": 1,
+    "changes": 1,
+    "data": 1,
+    "networks": 0,
+    "curves": 3,
+    "pairs": 1,
+    "mistakes": 3,
+}
 LONG = ("Parameters of the networks", "Other parameters")
 
 

@@ -139,10 +139,6 @@ def _dot(values: Mapping[str, Any], style: str, title: str) -> charts.Dot:
 
 def _facts(comparison: Comparison) -> Table:
     now, baseline = comparison.now, comparison.baseline
-    try:
-        data = pipeline.read(now).hash_of("data/fashion_mnist") or "–"
-    except MissingError:
-        data = "–"
     rows: list[tuple[str | Cell, ...]] = [
         ("Commit", Cell(now.commit, now.subject)),
         ("Edits", "yes, which git does not hold yet" if now.edited else "none"),
@@ -152,7 +148,6 @@ def _facts(comparison: Comparison) -> Table:
             if comparison.same
             else Cell(baseline.title, f"{baseline.commit} {baseline.subject}"),
         ),
-        ("Data", Cell(f"Fashion-MNIST, MD5 {data}")),
     ]
     for model, title in TITLES.items():
         made = flatten(now.metrics(f"metrics/train/{model}.json").get("made_with") or {})
