@@ -19,7 +19,7 @@ from fashion_cnn.report.revision import MissingError, Revision
 from fashion_cnn.sources import FILES
 
 FOLDER = "data/fashion_mnist"
-CONFIDENT_IMAGES = 1000
+CONFIDENT_IMAGES = 500
 """Images of each data set that a network's confidence is compared on: VGG-11 is slow on a CPU."""
 
 
@@ -35,9 +35,9 @@ def data(comparison: Comparison) -> Section:
         lead += " They are the baseline's, byte by byte."
     elif "" not in hashes.values() and not comparison.same:
         lead += (
-            " They are not the baseline's: so no two results are of the same images. A distance "
-            "is 0 for the same and 1 for nothing in common; of many images, the smallest is "
-            "certain."
+            " They are not the baseline's, so the two runs answer different questions. A distance "
+            "is 0 between equal distributions and 1 between those with nothing in common; among "
+            "many images, p is small for the slightest."
         )
         try:
             figures += _drift(now, baseline, notes)
@@ -141,11 +141,11 @@ def _distances(found: list[drift.Drift], before: int, now: int) -> Table:
             f"{each.training:.3f}",
             f"{each.new:.3f}",
             f"{each.distance:.3f}",
-            "< 0.001" if each.p_value < 0.001 else f"{each.p_value:.3f}",
+            "<\N{NO-BREAK SPACE}0.001" if each.p_value < 0.001 else f"{each.p_value:.3f}",
         )
         for each in found
     ]
-    heads = ("Measure", "Baseline", "This run", "Distance", "p, by chance")
+    heads = ("Measure", "Baseline", "This run", "Distance", "p")
     return Table(f"{now:,} training images against the baseline's {before:,}", heads, rows)
 
 
