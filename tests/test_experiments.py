@@ -108,6 +108,9 @@ def test_an_experiment_is_shown_compared_applied_branched_and_removed(
     assert "faster-branch" in shell("git", "branch", "--list", cwd=small).stdout
     dvc("apply", "faster")
     assert "learning_rate: 0.006" in (small / "params.yaml").read_text()
+    shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src").stdout
+    for name in ("workspace", "faster"):
+        assert re.search(rf"^{name} .* lenet.learning_rate=0.006$", shown, re.M), shown
     assert shell("dvc", "status", "evaluate@lenet", "--json", cwd=small).stdout.strip() == "{}"
     shell("git", "checkout", "-q", ".", cwd=small)
     shell("dvc", "checkout", "-q", "--force", cwd=small)

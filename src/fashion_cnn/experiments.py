@@ -53,12 +53,15 @@ def collect() -> list[Experiment]:
     shown = json.loads(_dvc("exp", "show", "--json"))
     found = []
     for commit in shown:
-        found.append(_experiment(commit, commit["name"] or commit["rev"][:7], "done"))
+        found.append(_experiment(commit, _name(commit), "done"))
         for each in commit["experiments"] or []:
             state = (each["executor"] or {}).get("state", "success")
             tip = each["revs"][0]
-            name = each["name"] or tip["name"] or tip["rev"][:7]
-            found.append(_experiment(tip, name, "done" if state == "success" else state))
+            found.append(
+                _experiment(
+                    tip, each["name"] or _name(tip), "done" if state == "success" else state
+                )
+            )
     return found
 
 
@@ -186,6 +189,11 @@ def _experiment(state: Mapping[str, Any], name: str, progress: str) -> Experimen
         if outs[weights]["hash"] != deps.get(weights, {}).get("hash"):
             files.pop(f"metrics/evaluate/{Path(weights).stem}.json", None)
     return Experiment(name, progress, params, files if progress == "done" else {})
+
+
+def _name(state: Mapping[str, Any]) -> str:
+    revision: str = state["rev"]
+    return state["name"] or (revision if revision == "workspace" else revision[:7])
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
