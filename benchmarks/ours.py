@@ -10,10 +10,10 @@ from benchmarks.measure import synchronize
 from fashion_cnn import models
 from fashion_cnn.compute import Compute, seeded
 from fashion_cnn.dataset import Images, Transform
-from fashion_cnn.loop import Loop
 from fashion_cnn.params import Dataset, Recipe
 from fashion_cnn.shapes import trace
-from fashion_cnn.state import TrainingState
+from fashion_cnn.training.loop import Loop
+from fashion_cnn.training.state import TrainingState
 
 
 def train(

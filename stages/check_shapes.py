@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 
-from fashion_cnn import budget, params
+from fashion_cnn import params
 from fashion_cnn.compute import probe, resolve
+from fashion_cnn.costs import budget
+from fashion_cnn.costs.footprint import footprint
 from fashion_cnn.errors import run
 from fashion_cnn.files import write_csv, write_json
-from fashion_cnn.footprint import footprint
 from fashion_cnn.project import TRAINED_BY, root
 
 

@@ -1,9 +1,9 @@
 """Evaluate a model on the test set: weights -> metrics, tables, pictures, TensorBoard."""
 
-from fashion_cnn import dataset, evaluation, evaluation_log, evaluation_plots, params, weights
+from fashion_cnn import dataset, evaluation, params, weights
 from fashion_cnn.compute import choose
 from fashion_cnn.errors import run
-from fashion_cnn.evaluation_pass import run_pass
+from fashion_cnn.evaluation import plots, tensorboard, timed_pass
 from fashion_cnn.files import write_json, write_text
 from fashion_cnn.project import dataset_folder, model_argument, root, runs_folder, weights_file
 
@@ -13,19 +13,19 @@ def main() -> None:
     values = params.load().evaluate
     trained = weights.load(weights_file(model), model)
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
-    passed = run_pass(trained, images, choose(values.device, values.precision), values.batch_size)
+    compute = choose(values.device, values.precision)
+    passed = timed_pass.run(trained, images, compute, values.batch_size)
     logits, folder, runs = passed.logits, root(), runs_folder(model)
     metrics = evaluation.measure(logits, images.labels)
     metrics |= evaluation.cost(trained.network, trained.transform.image_size)
     predictions, confusion = evaluation.tabulate(logits, images.labels)
     classes = evaluation.measure_classes(logits, images.labels).to_csv(index=False)
-    figures = evaluation_plots.draw(model, logits, images)
+    plots.save(plots.draw(model, logits, images), folder / "plots" / "evaluate" / model)
     write_text(folder / "data" / "predictions" / f"{model}.csv", predictions)
     write_text(folder / "plots" / "confusion" / f"{model}.csv", confusion)
     write_text(folder / "plots" / "classes" / f"{model}.csv", classes)
-    evaluation_plots.save(figures, folder / "plots" / "evaluate" / model)
-    evaluation_log.write(runs / "evaluate", logits, passed.features, images)
-    evaluation_log.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
+    tensorboard.write(runs / "evaluate", logits, passed.features, images)
+    tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
     write_json(folder / "metrics" / "evaluate" / f"{model}.json", metrics)
     write_json(runs / "evaluate.json", passed.speed)
     print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.told()}")

@@ -2,11 +2,12 @@
 
 import shutil
 
-from fashion_cnn import dataset, inspection, params, project, visualize, weights
+from fashion_cnn import dataset, params, project, visualize, weights
 from fashion_cnn.compute import choose
 from fashion_cnn.errors import run
 from fashion_cnn.files import write_json
 from fashion_cnn.slots import own_gpu
+from fashion_cnn.visualize import inspection
 
 
 def main() -> None:

@@ -115,15 +115,23 @@ def clone(make_clone: Callable[[Path], Path], tmp_path: Path) -> Path:
     return make_clone(tmp_path / "clone")
 
 
-# Runs a script as Python does, and notes each file that it opens.
+# Runs a script as Python does, and notes each file that it opens; safetensors opens its own
+# outside of Python, so that its functions are asked.
 AUDIT = """\
-import os, runpy, sys
+import os, runpy, safetensors, sys
 log = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 command = " ".join(sys.argv[2:])
 def note(event, arguments):
     if event == "open" and isinstance(arguments[0], (str, bytes, os.PathLike)):
         os.write(log, f"{command}\\t{os.path.abspath(os.fsdecode(arguments[0]))}\\n".encode())
 sys.addaudithook(note)
+def noting(function, place):
+    def call(*arguments, **named):
+        note("open", [named["filename"] if "filename" in named else arguments[place]])
+        return function(*arguments, **named)
+    return call
+safetensors.safe_open = noting(safetensors.safe_open, 0)
+safetensors.serialize_file = noting(safetensors.serialize_file, 1)
 sys.argv = sys.argv[2:]
 sys.path[0] = os.path.dirname(os.path.abspath(sys.argv[0]))
 runpy.run_path(sys.argv[0], run_name="__main__")

@@ -14,10 +14,10 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from fashion_cnn import checkpoint, loop, weights
+from fashion_cnn import weights
 from fashion_cnn.errors import run
 from fashion_cnn.models import lenet
-from fashion_cnn.training import train
+from fashion_cnn.training import checkpoint, loop, train
 from tests import recipes
 
 # Wherever the cost allows, also within these short epochs.

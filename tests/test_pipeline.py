@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from fashion_cnn import dataset, params, weights
 from fashion_cnn.dataset import CLASSES
-from fashion_cnn.extraction import convolutions
+from fashion_cnn.visualize.extraction import convolutions
 from tests.conftest import ROOT, Shell, SmokeRun
 
 MODELS = ("lenet", "vgg", "vgg11")

@@ -54,9 +54,7 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/compute.py": CHECK | USED,
     "src/fashion_cnn/files.py": ALL - {"download"},
     "src/fashion_cnn/shapes/*.py": CHECK | USED,
-    "src/fashion_cnn/budget.py": CHECK,
-    "src/fashion_cnn/costs.py": CHECK,
-    "src/fashion_cnn/footprint.py": CHECK,
+    "src/fashion_cnn/costs/*.py": CHECK,
     "src/fashion_cnn/dataset.py": USED,
     "src/fashion_cnn/weights.py": USED,
     "src/fashion_cnn/models/__init__.py": CHECK | USED,
@@ -66,26 +64,10 @@ FILES: dict[str, set[str]] = {
         for model, train in zip(MODELS, sorted(TRAIN)[1:] + sorted(TRAIN)[:1], strict=True)
     },
     "src/fashion_cnn/inference.py": TRAIN | EVALUATE,
-    **{
-        f"src/fashion_cnn/{name}.py": TRAIN
-        for name in (
-            *(
-                "augmentation",
-                "checkpoint",
-                "distributed",
-                "loop",
-                "optimization",
-                "state",
-            ),
-            *("stopping", "tracking", "training"),
-        )
-    },
-    "src/fashion_cnn/evaluation*.py": EVALUATE,
+    "src/fashion_cnn/training/*.py": TRAIN,
+    "src/fashion_cnn/evaluation/*.py": EVALUATE,
     "src/fashion_cnn/comparison.py": COMPARE,
-    **{
-        f"src/fashion_cnn/{name}.py": EXPORT
-        for name in ("extraction", "inspection", "panels", "visualize")
-    },
+    "src/fashion_cnn/visualize/*.py": EXPORT,
     "stages/download.py": {"download"},
     "stages/check_shapes.py": CHECK,
     **{f"stages/{stage}.py": {stage} for stage in TRAIN},
@@ -245,7 +227,7 @@ def test_a_comment_runs_one_stage_and_taking_it_back_none(unchanged: Path, shell
 
 
 def test_no_stage_opens_a_file_that_it_does_not_declare(smoke_run: SmokeRun) -> None:
-    """Files that native code opens by itself, as safetensors does, are not seen."""
+    """Of the files that native code opens by itself, those of safetensors are seen."""
     with Repo(str(smoke_run.folder)) as repo:
         declared = {
             stage.cmd[stage.cmd.index("stages/") :]: [

@@ -105,7 +105,7 @@ def _add_commands_of_experiments(commands: Commands) -> None:
 
 def _shapes(arguments: argparse.Namespace) -> None:
     from fashion_cnn import params
-    from fashion_cnn.footprint import footprint
+    from fashion_cnn.costs.footprint import footprint
 
     given = {"image_size": arguments.image_size, "width_divisor": arguments.width_divisor}
     changes = {name: value for name, value in given.items() if value is not None}
@@ -114,7 +114,8 @@ def _shapes(arguments: argparse.Namespace) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import compute, params, pictures, predicting, weights
+    from fashion_cnn import compute, params, weights
+    from fashion_cnn.prediction import pictures, predicting
 
     changes = {"device": arguments.device} if arguments.device else {}
     values = params.replace(params.load(), "evaluate", **changes).evaluate
@@ -143,7 +144,8 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import exporting, weights
+    from fashion_cnn import weights
+    from fashion_cnn.prediction import exporting
 
     path = weights_file(arguments.model).with_suffix(".onnx")
     exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
@@ -151,25 +153,26 @@ def _export(arguments: argparse.Namespace) -> None:
 
 
 def _check_lock(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import lock
+    from fashion_cnn.trust import lock
 
     lock.check()
 
 
 def _gate(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import gate
+    from fashion_cnn.trust import gate
 
     gate.check(arguments.rules or root() / "gate.yaml", arguments.baseline)
 
 
 def _verify(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import verify
+    from fashion_cnn.trust import verify
 
     verify.verify(arguments.model)
 
 
 def _drift(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import drift, params
+    from fashion_cnn import params
+    from fashion_cnn.trust import drift
 
     print(drift.report(arguments.folder, arguments.model, params.load()))
 
@@ -192,13 +195,13 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 
 def _seeds(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import seeds
+    from fashion_cnn.experiments import seeds
 
     print(seeds.run(arguments.model, arguments.count))
 
 
 def _sweep(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import sweep
+    from fashion_cnn.experiments import sweep
 
     print(sweep.run(arguments.model))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fashion_cnn import dataset, drift, weights
+from fashion_cnn import dataset, weights
 from fashion_cnn.compute import choose
 from fashion_cnn.dataset import CLASSES, Images
 from fashion_cnn.errors import InputError
@@ -17,6 +17,7 @@ from fashion_cnn.report.blocks import Cell, Chart, Section, Table
 from fashion_cnn.report.compare import TITLES, Comparison
 from fashion_cnn.report.revision import MissingError, Revision
 from fashion_cnn.sources import FILES
+from fashion_cnn.trust import drift
 
 FOLDER = "data/fashion_mnist"
 CONFIDENT_IMAGES = 500

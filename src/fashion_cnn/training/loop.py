@@ -1,0 +1,204 @@
+"""The loop: one pass over the training images an epoch, validation after each."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_, get_total_norm
+
+from fashion_cnn.compute import Compute, reseed
+from fashion_cnn.dataset import CLASSES, Images, Transform, shuffled
+from fashion_cnn.errors import InputError
+from fashion_cnn.inference import predict
+from fashion_cnn.training.augmentation import augment, draw
+from fashion_cnn.training.distributed import ALONE, Processes
+from fashion_cnn.training.state import Epoch, TrainingState
+from fashion_cnn.training.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A training's state and what surrounds it; the recipe is the state's."""
+
+    state: TrainingState
+    transform: Transform
+    compute: Compute
+    tracker: Tracker | None = None
+    """Of the main process alone."""
+    processes: Processes = ALONE
+    pause: Callable[[bool], None] = lambda epoch_ended: None
+    """Called wherever the state is whole: after each step, each validation batch, each epoch."""
+    made_with: Mapping[str, Any] = field(default_factory=dict)
+
+    def fit(self, training: Images, validation: Images) -> None:
+        """Train on images of the compute device until the recipe's end.
+
+        Raises:
+            InputError: the loss or the gradients are not finite, or torch.compile fails.
+        """
+        try:
+            self._fit(training, validation)
+        except Exception as error:
+            compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+            if not compiler:
+                raise
+            raise InputError(
+                f"{self.state.model}.compile: torch.compile failed "
+                f"({str(error).strip().splitlines()[0]}): install a C++ compiler or set it to false"
+            ) from None
+
+    def _fit(self, training: Images, validation: Images) -> None:
+        state, device = self.state, self.compute.device
+        frozen, runner = None, state.network
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            while not state.finished:
+                names = dict(state.network.named_parameters())
+                now = {name for name in names if state.recipe.frozen(name, state.epoch)}
+                if frozen != now:
+                    for name, parameter in names.items():
+                        parameter.requires_grad_(name not in now)
+                    frozen, runner = now, self._runner()
+                self._train_epoch(runner, training)
+                self._validate(len(training), validation)
+                self.pause(True)
+
+    def _runner(self) -> nn.Module:
+        """Return the network as its steps are run: compiled, on several processes, or as it is."""
+        runner = self.processes.wrap(self.state.network)
+        if self.state.recipe.compile:
+            return cast(nn.Module, torch.compile(runner, dynamic=False))
+        return runner
+
+    def _train_epoch(self, runner: nn.Module, training: Images) -> None:
+        state, recipe, epoch = self.state, self.state.recipe, self.state.epoch
+        order = shuffled(len(training), recipe.seed, "order", epoch).to(training.labels.device)
+        draws = draw(len(training), recipe.seed, epoch).to(order.device)
+        if self.tracker:
+            done = min(state.step * recipe.batch_size, len(training))
+            self.tracker.start_epoch(epoch, recipe.epochs, len(training), done)
+        state.network.train()
+        while state.step < state.steps:
+            start = state.step * recipe.batch_size
+            batch = slice(start, start + recipe.batch_size)
+            index = self.processes.share(order[batch])
+            pixels = augment(
+                training.pixels[index], self.processes.share(draws[batch]), recipe.augmentation
+            )
+            size = min(recipe.batch_size, len(training) - start)
+            reseed(self.compute.device, recipe.seed, epoch, state.step, self.processes.rank)
+            norm = train_step(
+                state,
+                runner,
+                Images(pixels, training.labels[index]),
+                size,
+                self.transform,
+                self.compute,
+                self.processes,
+            )
+            if self.tracker:
+                self.tracker.bar.update(size)
+            if state.total_steps % recipe.log_interval == 0:
+                self._log(norm)
+            self.pause(False)
+        state.check_finite()
+        if self.tracker:
+            self.tracker.stop_clock()
+
+    def _log(self, clipped_norm: Tensor | None) -> None:
+        state = self.state
+        state.check_finite()
+        gradients = [p.grad for p in state.network.parameters() if p.grad is not None]
+        norm = float(get_total_norm(gradients) if clipped_norm is None else clipped_norm)
+        if not math.isfinite(norm):
+            raise state.not_finite("norm of the gradients", norm, state.step)
+        if self.tracker:
+            running = torch.stack(state.losses).mean().item()
+            self.tracker.training(running, norm, state.total_steps)
+        state.losses.clear()
+
+    def _validate(self, trained: int, validation: Images) -> None:
+        """Predict every validation image once, and end the epoch."""
+        state, step = self.state, self.state.total_steps
+        logits = self._predict(validation)
+        right = _count_right(logits, validation.labels)
+        loss, train_loss = F.cross_entropy(logits, validation.labels), state.sums[0] / trained
+        if not math.isfinite(loss):
+            raise state.not_finite("validation loss", loss.item(), state.step)
+        row = Epoch(
+            epoch=state.epoch,
+            train_loss=train_loss.item(),
+            train_accuracy=state.sums[1].item() / trained,
+            validation_loss=loss.item(),
+            validation_accuracy=right.item() / len(validation),
+            learning_rate=state.learning_rate,
+        )
+        state.end_epoch(row)
+        if self.tracker:
+            self.tracker.epoch(state.rows, state.kept_row, self.made_with, step, trained)
+            self.tracker.predictions(validation[:8], logits[:8], step)
+
+    def _predict(self, images: Images) -> Tensor:
+        """Return the logits of `images`, each process having computed some of the batches."""
+        size, processes = self.state.recipe.batch_size, self.processes
+        logits = torch.zeros(len(images), len(CLASSES), device=images.labels.device)
+        for start in range(0, len(images), size * processes.count):
+            first = start + size * processes.rank
+            batch = images[first : first + size]
+            if len(batch):
+                found = predict(self.state.validated, batch, self.transform, self.compute, size)
+                logits[first : first + size] = found
+            self.pause(False)
+        return processes.total(logits)
+
+
+def train_step(
+    state: TrainingState,
+    runner: nn.Module,
+    batch: Images,
+    size: int,
+    transform: Transform,
+    compute: Compute,
+    processes: Processes = ALONE,
+) -> Tensor | None:
+    """Train one step and count it in `state`.
+
+    Args:
+        state: of the training.
+        runner: `state.network`, compiled or wrapped as it may be.
+        batch: this process's images, on its device.
+        size: images of all processes in this step.
+        transform: from pixels to inputs.
+        compute: where, and in what type.
+        processes: who takes part.
+
+    Returns:
+        The norm of the gradients (), where the recipe clips it.
+    """
+    recipe, norm = state.recipe, None
+    with compute.autocast():
+        logits = runner(transform(batch.pixels)).float()
+    loss = F.cross_entropy(
+        logits, batch.labels, reduction="sum", label_smoothing=recipe.label_smoothing
+    )
+    state.optimizer.zero_grad()
+    # The processes' gradients are averaged, and the loss is a mean over the images of all.
+    (loss * (processes.count / size)).backward()
+    if recipe.clip_norm is not None:
+        norm = clip_grad_norm_(state.network.parameters(), recipe.clip_norm)
+    state.optimizer.step()
+    state.schedule.step()
+    if state.average:
+        state.average.update_parameters(state.network)
+    sums = torch.stack([loss.detach(), _count_right(logits, batch.labels)])
+    state.sums += processes.total(sums)
+    state.losses.append(sums[0] / size)
+    state.step += 1
+    return norm
+
+
+def _count_right(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits.argmax(dim=1) == labels).sum().float()

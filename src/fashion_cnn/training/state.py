@@ -1,0 +1,175 @@
+"""What a training changes as it goes: all that a checkpoint must hold to go on from there."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from fashion_cnn.errors import InputError
+from fashion_cnn.params import Recipe
+from fashion_cnn.training.optimization import make_optimizer, make_schedule
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the training curve: mean losses in nats, accuracies in [0, 1]."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+    learning_rate: float
+
+
+class TrainingState:
+    """A network in training, its optimiser and schedule, and the position.
+
+    Order, augmentation and dropout are drawn anew from (seed, epoch, step), so that the position
+    stands for the state of every random generator.
+    """
+
+    def __init__(self, model: str, network: nn.Module, recipe: Recipe, steps: int) -> None:
+        """Begin before the first of `steps` steps an epoch.
+
+        Args:
+            model: names the recipe in messages.
+            network: on its device.
+            recipe: how to train it.
+            steps: an epoch.
+        """
+        self.model = model
+        self.steps = steps
+        self.network = network
+        self.recipe = recipe
+        self.optimizer = make_optimizer(network, recipe)
+        self.schedule = make_schedule(self.optimizer, recipe, recipe.epochs * steps)
+        self.average: AveragedModel | None = None
+        if recipe.ema_decay is not None:
+            self.average = AveragedModel(
+                network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay)
+            )
+        self.rows: list[Epoch] = []
+        self.best: dict[str, Tensor] = {}
+        self.step = 0
+        # Of the epoch's first step.
+        self.learning_rate = self._current_rate()
+        # Over the epoch's images so far: the sum of the losses, the number of right answers.
+        self.sums = torch.zeros(2, device=next(network.parameters()).device)
+        # The steps' losses since they were last looked at.
+        self.losses: list[Tensor] = []
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that is trained, from 1."""
+        return len(self.rows) + 1
+
+    @property
+    def total_steps(self) -> int:
+        """Steps trained in all."""
+        return len(self.rows) * self.steps + self.step
+
+    @property
+    def validated(self) -> nn.Module:
+        """The network that is validated and kept: the moving average where there is one."""
+        return self.network if self.average is None else self.average.module
+
+    @property
+    def best_row(self) -> Epoch:
+        """The epoch of the highest validation accuracy, of the lowest loss among equals."""
+        return max(self.rows, key=lambda row: (row.validation_accuracy, -row.validation_loss))
+
+    @property
+    def kept_row(self) -> Epoch:
+        """The epoch whose weights are kept so far."""
+        return self.best_row if self.recipe.keep == "best" else self.rows[-1]
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are trained, or patience has run out."""
+        trained, patience = len(self.rows), self.recipe.patience
+        waited = trained - self.best_row.epoch if self.rows else 0
+        return trained == self.recipe.epochs or (patience is not None and waited >= patience)
+
+    def check_finite(self) -> None:
+        """Look at the losses since the last look.
+
+        Raises:
+            InputError: one is not finite; tells epoch, step, learning rate and what to try.
+        """
+        for index, loss in enumerate(torch.stack(self.losses).tolist() if self.losses else []):
+            if not math.isfinite(loss):
+                step = self.step - len(self.losses) + 1 + index
+                raise self.not_finite("loss", loss, step)
+
+    def not_finite(self, quantity: str, value: float, step: int) -> InputError:
+        """Return the error to raise where `quantity` is not finite in `step` of the epoch."""
+        rate, model = self._current_rate(), self.model
+        return InputError(
+            f"{model}: the {quantity} is {value} in epoch {self.epoch}, step {step} of "
+            f"{self.steps}, at learning rate {rate:.3g}: lower {model}.learning_rate, raise "
+            f"{model}.warmup_fraction or set {model}.clip_norm; no weights are written"
+        )
+
+    def end_epoch(self, row: Epoch) -> None:
+        """Take in an epoch's numbers and go to the start of the next."""
+        self.rows.append(row)
+        self.step = 0
+        self.learning_rate = self._current_rate()
+        self.sums.zero_()
+        if self.recipe.keep == "best" and self.best_row is row:
+            weights = self.validated.state_dict()
+            self.best = {name: value.detach().cpu().clone() for name, value in weights.items()}
+
+    def keep(self) -> nn.Module:
+        """Return the network to keep, its best weights put back where they are asked for."""
+        if self.best:
+            self.validated.load_state_dict(self.best)
+        return self.validated
+
+    def to_checkpoint(self) -> dict[str, Any]:
+        """Return everything as nested dicts and lists of values and tensors."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "average": self.average.state_dict() if self.average else {},
+            "best": self.best,
+            "rows": [asdict(row) for row in self.rows],
+            "step": self.step,
+            "learning_rate": self.learning_rate,
+            "sums": self.sums,
+            "losses": torch.stack(self.losses) if self.losses else torch.zeros(0),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Go on from what `to_checkpoint` returned."""
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        for parameter, kept in self.optimizer.state.items():
+            for name, value in kept.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    # A fused step reads both in memory order, so both are laid out alike.
+                    kept[name] = torch.empty_like(parameter).copy_(value)
+        self.schedule.load_state_dict(saved["schedule"])
+        if self.average:
+            self.average.load_state_dict(saved["average"])
+        self.best = saved["best"]
+        self.rows = [Epoch(**row) for row in saved["rows"]]
+        self.step = saved["step"]
+        self.learning_rate = saved["learning_rate"]
+        self.sums.copy_(saved["sums"])
+        self.losses = [*saved["losses"].to(self.sums.device)]
+
+    def size(self) -> int:
+        """Return the bytes of a checkpoint, but for what is small beside them."""
+        weights = sum(4 * parameter.numel() for parameter in self.network.parameters())
+        states = {"sgd": int(self.recipe.momentum > 0)}.get(self.recipe.optimizer, 2)
+        averages = int(self.average is not None) + int(self.recipe.keep == "best")
+        return weights * (1 + states + averages)
+
+    def _current_rate(self) -> float:
+        return float(self.schedule.get_last_lr()[0])

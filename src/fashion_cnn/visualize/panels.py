@@ -1,0 +1,178 @@
+"""Panels of numbered tiles side by side on one scale, placed to the inch."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PathCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
+from torch import Tensor
+
+from fashion_cnn.dataset import CLASSES
+from fashion_cnn.visualize.inspection import Example
+
+# Red above and blue below a white 0, or grey as in the tutorial.
+COLORMAPS = {"diverging": "RdBu_r", "grey": "gray"}
+QUIET, RIGHT, WRONG = "#57606a", "#1a7f37", "#cf222e"
+# Inches: around and between parts, a line of text, a tile's number, parts' sides.
+MARGIN, LINE, NUMBER = 0.15, 0.2, 0.14
+PANEL, IMAGE, BAR = 4.2, 2.0, 0.12
+HEADING = 0.55
+DPI = 100
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Tiles row by row, as near a square as it comes, each under its number; nan between them.
+
+    Attributes:
+        pixels: (H, W) float32.
+        corners: x and y of each tile's upper left corner, in pixels.
+        side: width and height of a tile, in pixels.
+        height: in inches, when the sheet is a panel wide.
+    """
+
+    pixels: Tensor
+    corners: list[tuple[float, float]]
+    side: tuple[int, int]
+    height: float
+
+
+def draw_panels(
+    title: str,
+    subtitle: str,
+    panels: Mapping[str, Tensor],
+    *,
+    labels: Sequence[str],
+    colors: str,
+    example: Example | None = None,
+    marked: Sequence[int] = (),
+) -> Figure:
+    """Draw panels of tiles side by side, the same tile at the same place, on one scale.
+
+    Args:
+        title: in bold.
+        subtitle: a line below it.
+        panels: tiles (N, h, w) by the panel's title.
+        labels: what stands above each of the N tiles.
+        colors: diverging, centred on 0; or grey, from the least to the greatest value.
+        example: an image to stand before the panels, with the network's answer.
+        marked: tiles with a red frame and number.
+    """
+    sheets = {name: arrange(tiles) for name, tiles in panels.items()}
+    height = max(sheet.height for sheet in sheets.values())
+    start = MARGIN
+    if example:
+        start, height = start + IMAGE + MARGIN, max(height, IMAGE + LINE)
+    width = start + len(sheets) * (PANEL + MARGIN) + BAR + 4 * MARGIN
+    figure = make_figure(width, HEADING + LINE + height + MARGIN, title, subtitle)
+    if example:
+        draw_image(place(figure, MARGIN, MARGIN + height - IMAGE - LINE, IMAGE, IMAGE), example)
+    norm = _norm(torch.cat([tiles.flatten() for tiles in panels.values()]), colors)
+    for number, (name, sheet) in enumerate(sheets.items()):
+        left, bottom = start + number * (PANEL + MARGIN), MARGIN + height - sheet.height
+        axes = place(figure, left, bottom, PANEL, sheet.height)
+        axes.imshow(sheet.pixels.numpy(), cmap=COLORMAPS[colors], norm=norm, aspect="auto")
+        axes.set_title(name, fontsize=9)
+        _number(axes, sheet, labels, marked)
+    scale = ScalarMappable(norm, COLORMAPS[colors])
+    draw_bar(figure, scale, width - BAR - 4 * MARGIN, MARGIN, height)
+    return figure
+
+
+def arrange(tiles: Tensor) -> Sheet:
+    """Lay tiles (N, h, w) out for a panel."""
+    columns = math.ceil(math.sqrt(len(tiles)))
+    rows = math.ceil(len(tiles) / columns)
+    # Small tiles are enlarged, so that a gap of whole pixels between them is narrow.
+    scale = max(1, round(64 / tiles.shape[2]))
+    large = tiles.repeat_interleave(scale, dim=1).repeat_interleave(scale, dim=2)
+    high, wide = large.shape[1:]
+    gap = max(1, round(wide / 12))
+    across = columns * (wide + gap) - gap
+    head = math.ceil(NUMBER * across / PANEL)
+    pixels = torch.full((rows * (high + head), across), math.nan)
+    corners = []
+    for index, tile in enumerate(large):
+        top, left = index // columns * (high + head) + head, index % columns * (wide + gap)
+        pixels[top : top + high, left : left + wide] = tile
+        corners.append((left - 0.5, top - 0.5))
+    return Sheet(pixels, corners, (wide, high), PANEL * pixels.shape[0] / across)
+
+
+def make_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
+    """Return a figure of this size in inches under two lines of text."""
+    figure = Figure((width, height), dpi=DPI)
+    left, top = MARGIN / width, 1 - 0.08 / height
+    figure.text(left, top, title, fontsize=11, va="top", weight="bold")
+    figure.text(left, top - 1.05 * LINE / height, subtitle, fontsize=9, va="top")
+    return figure
+
+
+def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Return axes without a frame, at a place in inches."""
+    across, up = figure.get_size_inches()
+    axes = figure.add_axes((left / across, bottom / up, width / across, height / up))
+    axes.set_axis_off()
+    return axes
+
+
+def draw_image(axes: Axes, example: Example) -> None:
+    """Draw an image under its class and the network's answer, green where that is right."""
+    axes.imshow(example.pixels[0].numpy(), cmap="gray", vmin=0, vmax=255)
+    axes.set_title(
+        f"test image {example.index}: {CLASSES[example.label]}\n"
+        f"predicted {CLASSES[example.predicted]}, {example.probability:.1%}",
+        fontsize=9,
+        color=RIGHT if example.label == example.predicted else WRONG,
+        loc="left",
+    )
+
+
+def draw_bar(
+    figure: Figure, scale: ScalarMappable, left: float, bottom: float, height: float
+) -> None:
+    """Draw a colour bar at a place in inches."""
+    axes = place(figure, left, bottom, BAR, height)
+    axes.set_axis_on()
+    figure.colorbar(scale, cax=axes).ax.tick_params(labelsize=8)
+
+
+def _norm(values: Tensor, colors: str) -> Normalize:
+    if colors == "grey":
+        return Normalize(float(values.min()), float(values.max()))
+    # A scale of no width has no colours: where all is 0, any other does.
+    largest = float(values.abs().max()) or 1.0
+    return Normalize(-largest, largest)
+
+
+def _number(axes: Axes, sheet: Sheet, labels: Sequence[str], marked: Sequence[int]) -> None:
+    columns = math.ceil(math.sqrt(len(labels)))
+    # Points: a digit is about 0.6 of them wide, and 72 are an inch.
+    size = min(7.0, 72 * PANEL / columns / (0.65 * max(map(len, labels))))
+    # One collection of outlines: as many single texts would take half of all the time to draw.
+    outlines = PathCollection(
+        [_outline(label, size) for label in labels],
+        offsets=sheet.corners,
+        offset_transform=axes.transData,
+        facecolors=[WRONG if index in marked else QUIET for index in range(len(labels))],
+        linewidths=0,
+    )
+    outlines.set_transform(Affine2D().scale(DPI / 72))
+    axes.add_collection(outlines, autolim=False)
+    for index in marked:
+        frame = Rectangle(sheet.corners[index], *sheet.side, fill=False, edgecolor=WRONG)
+        axes.add_patch(frame)
+
+
+@cache
+def _outline(text: str, size: float) -> TextPath:
+    return TextPath((0, 1.5), text, size)

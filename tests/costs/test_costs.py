@@ -1,0 +1,96 @@
+"""Estimates of memory against torch's own allocator, of arithmetic against closed forms."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from fashion_cnn import models, params
+from fashion_cnn.compute import resolve
+from fashion_cnn.costs import Memory, training_flops, training_memory
+from fashion_cnn.costs.footprint import footprint
+from fashion_cnn.dataset import Images, Transform
+from fashion_cnn.training.loop import Loop
+from fashion_cnn.training.state import TrainingState
+from tests.conftest import ROOT
+
+
+def estimated(model: str, **changes: object) -> Memory:
+    """The memory of training a model at the default params but for `changes`."""
+    values = params.replace(params.load(ROOT / "params.yaml"), model, **changes)
+    recipe = getattr(values, model)
+    return training_memory(footprint(model, values).rows, recipe, recipe.precision)
+
+
+def measured(tmp_path: Path, model: str, **changes: object) -> int:
+    """The most bytes that torch's CPU allocator holds in two steps of the training loop."""
+    recipe = getattr(params.replace(params.load(ROOT / "params.yaml"), model, **changes), model)
+    count = 2 * recipe.batch_size
+    pixels = torch.zeros(count, 1, 28, 28, dtype=torch.uint8)
+    images = Images(pixels, torch.zeros(count, dtype=torch.int64))
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+        network = models.build(model, **recipe.architecture())
+        network.to(memory_format=torch.channels_last)
+        state = TrainingState(model, network, recipe.model_copy(update={"epochs": 1}), 2)
+        transform = Transform(recipe.image_size, 0.5, 0.5)
+        Loop(state, transform, resolve("cpu", recipe.precision)).fit(images, images[:1])
+    profiler.export_chrome_trace(str(tmp_path / "trace.json"))
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    held: dict[int, int] = {}
+    now = peak = 0
+    for event in (event["args"] for event in events if event["name"] == "[memory]"):
+        if event["Bytes"] > 0:
+            held[event["Addr"]] = event["Bytes"]
+            now += event["Bytes"]
+        else:
+            # Memory from before has no entry, and its release is no gain.
+            now -= held.pop(event["Addr"], 0)
+        peak = max(peak, now)
+    return peak
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ("lenet", {"batch_size": 4, "optimizer": "sgd"}),
+        ("lenet", {"batch_size": 256, "precision": "bfloat16"}),
+        ("vgg", {"batch_size": 64, "precision": "float32"}),
+        ("vgg", {"batch_size": 8, "precision": "float32", "image_size": 224}),
+        ("vgg", {"batch_size": 64, "precision": "bfloat16", "optimizer": "sgd"}),
+        ("vgg11", {"batch_size": 8, "precision": "float32"}),
+    ],
+)
+def test_memory_is_within_a_quarter_of_what_torch_allocates(
+    tmp_path: Path, model: str, changes: dict[str, object]
+) -> None:
+    estimate = estimated(model, **changes).total
+    assert estimate == pytest.approx(measured(tmp_path, model, **changes), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "momentum", "copies"),
+    [("sgd", 0.9, 1), ("sgd", 0.0, 0), ("adam", 0.9, 2), ("adamw", 0.0, 2)],
+)
+def test_weights_gradients_and_optimiser_state_are_float32(
+    optimizer: str, momentum: float, copies: int
+) -> None:
+    for precision in ("float32", "bfloat16"):
+        memory = estimated("lenet", optimizer=optimizer, momentum=momentum, precision=precision)
+        assert memory.parameters == memory.gradients == 4 * 44_426
+        assert memory.optimizer_state == copies * memory.parameters
+
+
+def test_auto_counts_as_float32_on_every_machine() -> None:
+    auto, float32, bfloat16 = (
+        estimated("vgg", precision=name) for name in ("auto", "float32", "bfloat16")
+    )
+    assert auto == float32
+    assert bfloat16.activations < float32.activations
+
+
+def test_flops_of_a_training() -> None:
+    rows = footprint("lenet", params.load(ROOT / "params.yaml")).rows
+    multiplications = 24**2 * 6 * 25 + 8**2 * 16 * 6 * 25 + 256 * 120 + 120 * 84 + 84 * 10
+    assert training_flops(rows, 100, 10, 3) == 2 * multiplications * (3 * 100 + 10) * 3

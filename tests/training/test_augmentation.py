@@ -1,0 +1,65 @@
+"""Augmentation: a draw an image, the same on every run, held against images moved by hand."""
+
+import pytest
+import torch
+
+from fashion_cnn.params import Augmentation
+from fashion_cnn.training.augmentation import augment, draw
+
+NONE = Augmentation(flip=0.0, shift=0, erase=0.0)
+
+
+@pytest.fixture
+def pixels() -> torch.Tensor:
+    """600 images (600, 1, 28, 28) uint8 without a 0."""
+    return torch.randint(1, 256, (600, 1, 28, 28), dtype=torch.uint8)
+
+
+def test_draws_are_a_pure_function_of_the_seed() -> None:
+    assert torch.equal(draw(9, 0, 1), draw(9, 0, 1))
+    assert not torch.equal(draw(9, 0, 1), draw(9, 0, 2))
+    assert draw(10_000, 0, 1).mean(dim=0).sub(0.5).abs().max() < 0.02
+
+
+def test_nothing_asked_changes_nothing(pixels: torch.Tensor) -> None:
+    assert torch.equal(augment(pixels, draw(600, 0), NONE), pixels)
+
+
+def test_about_half_of_the_images_are_mirrored(pixels: torch.Tensor) -> None:
+    before = pixels.clone()
+    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"flip": 0.5}))
+    same = (after == before).flatten(1).all(dim=1)
+    mirrored = (after == before.flip(-1)).flatten(1).all(dim=1)
+    assert bool((same ^ mirrored).all())
+    assert 240 < int(mirrored.sum()) < 360
+    assert torch.equal(pixels, before)
+
+
+def test_each_image_moves_on_its_own_and_leaves_black(pixels: torch.Tensor) -> None:
+    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"shift": 2}))
+    moves = set()
+    for image, moved in zip(pixels[:, 0], after[:, 0], strict=True):
+        padded = torch.zeros(32, 32, dtype=torch.uint8)
+        padded[2:30, 2:30] = image
+        found = [
+            (down, right)
+            for down in range(-2, 3)
+            for right in range(-2, 3)
+            if torch.equal(padded[2 - down : 30 - down, 2 - right : 30 - right], moved)
+        ]
+        assert len(found) == 1
+        moves.add(found[0])
+    assert len(moves) == 25
+
+
+def test_a_rectangle_of_2_to_40_percent_is_blacked_out(pixels: torch.Tensor) -> None:
+    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"erase": 0.5}))
+    erased = after != pixels
+    touched = erased.flatten(1).any(dim=1)
+    assert 240 < int(touched.sum()) < 360
+    assert bool((after[erased] == 0).all())
+    for mask in erased[touched][:, 0]:
+        rows, columns = mask.any(dim=1), mask.any(dim=0)
+        assert int(mask.sum()) == int(rows.sum()) * int(columns.sum())  # a rectangle
+        assert 0.01 < mask.float().mean() < 0.45
+    assert not torch.equal(erased[touched][0], erased[touched][1])
