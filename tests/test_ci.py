@@ -155,6 +155,41 @@ def test_a_remote_gives_what_it_has_and_may_be_out_of_reach(project: Path, shell
     assert "Running stage 'train'" in said
 
 
+def test_a_run_that_passed_is_pushed_and_one_that_did_not_is_not(
+    project: Path, shell: Shell, tmp_path: Path
+) -> None:
+    storage = tmp_path / "storage"
+    shell("dvc", "remote", "add", "-d", "storage", str(storage), cwd=project)
+    (project / "status").write_text("1")
+    assert run(project, shell, "retrain")[0] == 1
+    assert not storage.exists()
+    (project / "status").write_text("0")
+    status, said, _ = run(project, shell, "retrain")
+    assert status == 0, said
+    model = project / "data/model"
+    trained = model.read_text()
+    shutil.rmtree(project / ".dvc/cache")
+    model.unlink()
+    assert shell("dvc", "pull", cwd=project).returncode == 0
+    assert model.read_text() == trained
+
+
+def test_a_remote_that_cannot_be_written_is_told_in_the_proposal(
+    project: Path, shell: Shell, tmp_path: Path
+) -> None:
+    shell("dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage"), cwd=project)
+    path = shell("printenv", "PATH", cwd=project).stdout.strip()
+    dvc = shutil.which("dvc", path=path)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "dvc").write_text(f'#!/bin/sh\n[ "$1" != push ] && exec {dvc} "$@"\nexit 255\n')
+    (tools / "dvc").chmod(0o755)
+    status, said, _ = run(project, shell, "retrain", PATH=f"{tools}:{path}")
+    assert status == 0, said
+    told = (project / "runs/gate.md").read_text()
+    assert told.startswith("verdicts of gate\nthe remote cannot be written: this run's weights")
+
+
 def test_a_run_is_proposed_with_its_lock_and_metrics_alone(project: Path, shell: Shell) -> None:
     origin = project.parent / "origin"
     shell("git", "init", "-q", "--bare", str(origin), cwd=project)
@@ -238,16 +273,30 @@ def test_a_tag_hands_out_the_weights_that_it_names(
     shell("git", "tag", "lenet@v1.0.0", cwd=project)
     weights = project / "data/models/lenet.safetensors"
     content = weights.read_bytes()
-    weights.unlink()
+    promoted = project / "runs/promoted/lenet.safetensors"
+
+    def promote() -> tuple[int, str, list[str]]:
+        shutil.rmtree(project / "runs", ignore_errors=True)
+        weights.unlink(missing_ok=True)
+        return run(project, shell, "promote", TAG="lenet@v1.0.0")
+
     shutil.rmtree(project / ".dvc/cache")
-    status, said, calls = run(project, shell, "promote", TAG="lenet@v1.0.0")
+    status, said, calls = promote()
     assert status == 0, said
     assert calls == ["check-lock", "gate --baseline none"]
-    assert (project / "runs/promoted/lenet.safetensors").read_bytes() == content
+    assert promoted.read_bytes() == content
+    # Of DVC's cache alone.
+    shutil.rmtree(tmp_path / "storage")
+    assert promote()[0] == 0
+    assert promoted.read_bytes() == content
+    shutil.rmtree(project / ".dvc/cache")
+    status, said, _ = promote()
+    assert status == 1
+    assert "error: neither DVC's cache nor a remote has the weights of lenet@v1.0.0" in said
+    assert not promoted.exists()
     (project / "status").write_text("1")
-    shutil.rmtree(project / "runs")
-    assert run(project, shell, "promote", TAG="lenet@v1.0.0")[0] == 1
-    assert not (project / "runs").exists()
+    assert promote()[0] == 1
+    assert not promoted.exists()
 
 
 @pytest.mark.parametrize(
