@@ -1,8 +1,9 @@
 """Stage `download`: the four IDX files in data/fashion_mnist/, verified, or one's own checked."""
 
-from fashion_cnn import own_data, params, sources
+from fashion_cnn import params, sources
 from fashion_cnn.errors import run
 from fashion_cnn.project import dataset_folder, root
+from fashion_cnn.sources import own_data
 
 
 def main() -> None:

@@ -186,11 +186,11 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
-    from fashion_cnn import experiments
+    from fashion_cnn.experiments import comparing
 
-    found = experiments.collect()
+    found = comparing.collect()
     models = [arguments.model] if arguments.model else list(TRAINED_BY)
-    tables = [table for model in models if (table := experiments.table(model, found))]
+    tables = [table for model in models if (table := comparing.table(model, found))]
     print("\n\n".join(tables) or "nothing differs from the last commit: no experiment to compare")
 
 

@@ -1,5 +1,6 @@
 """DVC experiments as a user runs them, on a LeNet of a few steps: queued, compared, applied."""
 
+import fcntl
 import json
 import re
 import signal
@@ -9,10 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_cnn.experiments import Experiment, table
+from fashion_cnn.experiments.comparing import Experiment, table
 from tests.conftest import Shell
 
 GRID = [(rate, seed) for rate in (0.002, 0.004) for seed in (0, 1)]
@@ -118,7 +120,38 @@ def test_an_experiment_is_shown_compared_applied_branched_and_removed(
     assert "[faster]" not in dvc("list")
 
 
-def test_seeds_are_experiments_of_their_own(small: Path, shell: Shell) -> None:
+def interrupt(
+    folder: Path, environment: dict[str, str], number: signal.Signals, *command: str
+) -> str:
+    """Stop a command of the package in its first training; return what it had printed."""
+    logs = folder / "runs/experiments"
+    before = set(logs.glob("*"))
+    with subprocess.Popen(
+        (sys.executable, "-m", "fashion_cnn", *command),
+        cwd=folder,
+        env=environment | {"PYTHONPATH": "src"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not any(
+            "Running stage 'train_lenet'" in log.read_text() for log in {*logs.glob("*")} - before
+        ):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    # Nothing goes on alone.
+    copies = str(folder / ".dvc/tmp/exps/")
+    processes = psutil.process_iter(["cmdline", "cwd"])
+    assert not [each.info for each in processes if (each.info["cwd"] or "").startswith(copies)]
+    return printed
+
+
+def test_seeds_are_experiments_of_their_own(
+    small: Path, shell: Shell, environment: dict[str, str]
+) -> None:
+    assert interrupt(small, environment, signal.SIGTERM, "seeds", "lenet", "2") == ""
     for _ in range(2):
         done = shell(
             "python", "-m", "fashion_cnn", "seeds", "lenet", "2", cwd=small, PYTHONPATH="src"
@@ -135,22 +168,7 @@ def test_seeds_are_experiments_of_their_own(small: Path, shell: Shell) -> None:
 def test_an_interrupted_sweep_goes_on_and_its_best_is_applied(
     small: Path, shell: Shell, environment: dict[str, str]
 ) -> None:
-    command = [sys.executable, "-m", "fashion_cnn", "sweep", "lenet"]
-    with subprocess.Popen(
-        command,
-        cwd=small,
-        env=environment | {"PYTHONPATH": "src"},
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        begun = process.stdout.readline()
-        log = small / "runs/experiments" / f"{begun.split(':')[0]}.log"
-        while not (log.is_file() and "Running stage 'train_lenet'" in log.read_text()):
-            assert process.poll() is None
-            time.sleep(0.1)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+    begun = interrupt(small, environment, signal.SIGINT, "sweep", "lenet")
     assert shell("git", "status", "--porcelain", cwd=small).stdout == ""
 
     done = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
@@ -171,6 +189,18 @@ def test_an_interrupted_sweep_goes_on_and_its_best_is_applied(
     assert metrics["validation_accuracy"] == pytest.approx(float(highest[1]), abs=1e-4)
     shell("git", "checkout", "-q", ".", cwd=small)
     shell("dvc", "checkout", "-q", "--force", cwd=small)
+
+
+def test_a_second_sweep_is_refused_while_one_runs(small: Path, shell: Shell) -> None:
+    lock = small / "runs/sweep/lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: another sweep runs in this repository: wait for it, or stop it\n"
+    )
 
 
 def experiment(name: str, accuracy: float | None, **params: object) -> Experiment:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fashion_cnn.sources import FILES, SYSTEM_FOLDER
+from fashion_cnn.sources.debian import SYSTEM_FOLDER
+from fashion_cnn.sources.idx import FILES
 
 REPOSITORY = Path(__file__).parents[2]
 

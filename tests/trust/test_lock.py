@@ -72,7 +72,7 @@ def test_without_a_lock_no_stage_has_an_entry(toy: Path) -> None:
 
 
 def test_the_command_says_why_and_imports_no_torch(clone: Path, shell: Shell) -> None:
-    with (clone / "src/fashion_cnn/sources.py").open("a") as source:
+    with (clone / "src/fashion_cnn/sources/mirror.py").open("a") as source:
         source.write("# edited\n")
     done = shell(
         *("python", "-X", "importtime", "-m", "fashion_cnn", "check-lock"),
@@ -81,6 +81,6 @@ def test_the_command_says_why_and_imports_no_torch(clone: Path, shell: Shell) ->
     )
     assert done.returncode == 1
     assert "\nerror: dvc.lock does not belong to this checkout, " in done.stderr
-    assert "\nsrc/fashion_cnn/sources.py modified: download\n" in done.stderr
+    assert "\nsrc/fashion_cnn/sources modified: download\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert not re.search(r"\| +torch$", done.stderr, re.MULTILINE)

@@ -1,15 +1,16 @@
 """A search for a better recipe: Optuna proposes, DVC runs each trial, the bad ones end early."""
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,15 @@ def run(model: str) -> str:
         The best trials as a table, and the command that applies the best.
 
     Raises:
-        InputError: sweep.yaml is wrong, or no trial succeeds.
+        InputError: sweep.yaml is wrong, another sweep runs here, or no trial succeeds.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     values = params.load()
     trials, ranges = search.load(root() / "sweep.yaml", model, values)
+    with _alone():
+        return _run(model, trials, ranges, values)
+
+
+def _run(model: str, trials: int, ranges: search.Ranges, values: params.Params) -> str:
     study = _study(model, values, ranges)
     checkpoints = _folder() / "checkpoints"
     os.environ["CHECKPOINTS"] = str(checkpoints)
@@ -67,13 +72,8 @@ def _try(
     """Run a trial to its end, or to the epoch in which it falls behind, and tell the study."""
     told = ", ".join(f"{key}={value}" for key, value in settings.items())
     print(f"{name}: {told}", flush=True)
-    with experiments.log_file(name).open("w", encoding="utf-8") as output:
-        process = experiments.start(name, settings, TRAINED_BY[model], output)
-    try:
+    with experiments.running(name, settings, TRAINED_BY[model]) as process:
         pruned = _watch(process, trial, model, name)
-    except BaseException:
-        _interrupt(process)
-        raise
     if pruned:
         study.tell(trial, state=TrialState.PRUNED)
         print(f"{name}: behind the others, ended in epoch {pruned}", flush=True)
@@ -89,7 +89,7 @@ def _try(
         print(f"{name}: validation accuracy {accuracy:.4f}", flush=True)
 
 
-def _watch(process: "subprocess.Popen[str]", trial: Trial, model: str, name: str) -> int:
+def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: str) -> int:
     """Wait for the trial's end; return the epoch in which it was ended early, or 0."""
     reported = 0
     log = experiments.log_file(name)
@@ -103,16 +103,9 @@ def _watch(process: "subprocess.Popen[str]", trial: Trial, model: str, name: str
             reported = int(row["epoch"])
             trial.report(float(row["validation_accuracy"]), reported)
         if reported and trial.should_prune() and process.poll() is None:
-            _interrupt(process)
+            experiments.interrupt(process)
             return reported
     return 0
-
-
-def _interrupt(process: "subprocess.Popen[str]") -> None:
-    """Ask a trial and all that it started to end, as Ctrl-C does, and wait until they have."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait()
 
 
 def _copy(name: str) -> Path:
@@ -146,6 +139,19 @@ def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optu
         pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED),
         load_if_exists=True,
     )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold off a second sweep: it would take the first one's running trial for an interrupted."""
+    with (_folder() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                "another sweep runs in this repository: wait for it, or stop it"
+            ) from None
+        yield
 
 
 def _folder() -> Path:

@@ -16,7 +16,7 @@ from fashion_cnn.report import charts, pipeline
 from fashion_cnn.report.blocks import Cell, Chart, Section, Table
 from fashion_cnn.report.compare import TITLES, Comparison
 from fashion_cnn.report.revision import MissingError, Revision
-from fashion_cnn.sources import FILES
+from fashion_cnn.sources.idx import FILES
 from fashion_cnn.trust import drift
 
 FOLDER = "data/fashion_mnist"

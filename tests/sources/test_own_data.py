@@ -8,7 +8,7 @@ import torch
 
 from fashion_cnn import dataset
 from fashion_cnn.errors import InputError
-from fashion_cnn.own_data import adopt
+from fashion_cnn.sources.own_data import adopt
 from tests.made_images import idx, write_folder
 
 

@@ -22,7 +22,11 @@ import pytest
 
 from fashion_cnn import sources
 from fashion_cnn.errors import InputError
-from fashion_cnn.sources import FILES, IdxFile, Source
+from fashion_cnn.sources import Source
+from fashion_cnn.sources.debian import read_debian_package
+from fashion_cnn.sources.folder import read_folder
+from fashion_cnn.sources.idx import FILES, IdxFile
+from fashion_cnn.sources.mirror import read_mirror
 
 CONTENTS = {
     "images": b"\x00\x00\x08\x03" + bytes(range(256)) * 40,
@@ -53,7 +57,7 @@ def zipped(contents: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def folder_source(folder: Path) -> Source:
-    return Source(str(folder), partial(sources.read_folder, folder))
+    return Source(str(folder), partial(read_folder, folder))
 
 
 def written(destination: Path) -> dict[str, bytes]:
@@ -126,7 +130,7 @@ def test_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "nowhere", tmp_path / "file"):
         with pytest.raises(InputError, match="no such folder"):
-            sources.read_folder(path, TABLE)
+            read_folder(path, TABLE)
 
 
 def test_gzip_bomb_is_refused_without_being_unpacked(tmp_path: Path) -> None:
@@ -135,7 +139,7 @@ def test_gzip_bomb_is_refused_without_being_unpacked(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match=r"images: expected .* got more than 10244 bytes"):
-            sources.read_folder(folder, TABLE)
+            read_folder(folder, TABLE)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -395,7 +399,7 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
 
 @pytest.mark.parametrize("ending", ["", "/", "/mirror/"])
 def test_mirror_gives_the_decompressed_files(ending: str, web: Web) -> None:
-    assert sources.read_mirror(web.url + ending, TABLE) == CONTENTS
+    assert read_mirror(web.url + ending, TABLE) == CONTENTS
     folder = ending.rstrip("/")
     assert web.asked == [f"{folder}/images.gz", f"{folder}/labels.gz"]
 
@@ -419,7 +423,7 @@ def test_bad_reply_is_the_reason_soon(
     web.reply = reply
     start = time.monotonic()
     with pytest.raises(InputError, match=reason):
-        sources.read_mirror(web.url, TABLE, silence_seconds=0.3, total_seconds=0.5)
+        read_mirror(web.url, TABLE, silence_seconds=0.3, total_seconds=0.5)
     assert time.monotonic() - start < 3
     assert len(web.asked) == 1
 
@@ -429,17 +433,17 @@ def test_refused_connection_is_the_reason(web: Web) -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
         with pytest.raises(InputError, match=r"images\.gz: .*refused"):
-            sources.read_mirror(f"http://127.0.0.1:{port}", TABLE)
+            read_mirror(f"http://127.0.0.1:{port}", TABLE)
 
 
 def test_mirror_is_asked_through_the_proxy(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", web.url)
-    assert sources.read_mirror("http://mirror.invalid/", TABLE) == CONTENTS
+    assert read_mirror("http://mirror.invalid/", TABLE) == CONTENTS
     assert web.asked[0] == "http://mirror.invalid/images.gz"
 
 
 def test_no_bar_unless_on_a_terminal(web: Web, capsys: pytest.CaptureFixture[str]) -> None:
-    sources.read_mirror(web.url, TABLE)
+    read_mirror(web.url, TABLE)
     assert capsys.readouterr() == ("", "")
 
 
@@ -481,7 +485,7 @@ def apt_calls(tmp_path: Path) -> list[str]:
 @needs_dpkg_deb
 def test_package_with_the_systems_lists(apt_get: Callable[[str], None], tmp_path: Path) -> None:
     apt_get('cp "$package" .')
-    assert sources.read_debian_package(TABLE) == CONTENTS
+    assert read_debian_package(TABLE) == CONTENTS
     assert [call.split()[-2:] for call in apt_calls(tmp_path)] == [
         ["download", "dataset-fashion-mnist"]
     ]
@@ -501,7 +505,7 @@ def test_package_with_own_lists_where_the_systems_fail(
         *) echo 'E: Unable to locate package' >&2; exit 100 ;;
         esac"""
     )
-    assert sources.read_debian_package(TABLE) == CONTENTS
+    assert read_debian_package(TABLE) == CONTENTS
     assert len(apt_calls(tmp_path)) == 3
     assert all("APT::Sandbox::User= " in call for call in apt_calls(tmp_path))
 
@@ -514,7 +518,7 @@ def test_apt_gets_reasons_are_given(apt_get: Callable[[str], None], tmp_path: Pa
         *) echo 'E: Unable to locate package' >&2 ;;
         esac; exit 100""")
     with pytest.raises(InputError, match=r"Unable to locate package; apt-get: E: Failed to fetch"):
-        sources.read_debian_package(TABLE)
+        read_debian_package(TABLE)
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
@@ -523,7 +527,7 @@ def test_apt_get_that_hangs_is_cut(apt_get: Callable[[str], None]) -> None:
     apt_get("exec sleep 60")
     start = time.monotonic()
     with pytest.raises(InputError, match=r"apt-get: not complete after 0\.2 s"):
-        sources.read_debian_package(TABLE, seconds=0.2)
+        read_debian_package(TABLE, seconds=0.2)
     assert time.monotonic() - start < 5
 
 
@@ -531,13 +535,13 @@ def test_apt_get_that_hangs_is_cut(apt_get: Callable[[str], None]) -> None:
 def test_package_that_is_cut_short(apt_get: Callable[[str], None]) -> None:
     apt_get('head -c 1000 "$package" > short.deb')
     with pytest.raises(InputError, match="dpkg-deb: "):
-        sources.read_debian_package(TABLE)
+        read_debian_package(TABLE)
 
 
 def test_a_system_without_apt(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InputError, match="needs apt-get and dpkg-deb"):
-        sources.read_debian_package(TABLE)
+        read_debian_package(TABLE)
 
 
 def test_sizes_are_those_of_the_idx_format() -> None:
@@ -594,7 +598,7 @@ def test_real_package_where_the_systems_lists_are_empty(
     monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
     try:
-        contents = sources.read_debian_package(FILES)
+        contents = read_debian_package(FILES)
     except InputError as error:
         skip_where_out_of_reach(error)
     assert {name: len(content) for name, content in contents.items()} == {
