@@ -151,7 +151,7 @@ def interrupt(
 def test_seeds_are_experiments_of_their_own(
     small: Path, shell: Shell, environment: dict[str, str]
 ) -> None:
-    assert interrupt(small, environment, signal.SIGTERM, "seeds", "lenet", "2") == ""
+    interrupt(small, environment, signal.SIGTERM, "seeds", "lenet", "3")
     for _ in range(2):
         done = shell(
             "python", "-m", "fashion_cnn", "seeds", "lenet", "2", cwd=small, PYTHONPATH="src"
