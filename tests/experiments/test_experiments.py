@@ -111,8 +111,7 @@ def test_an_experiment_is_shown_compared_applied_branched_and_removed(
     dvc("apply", "faster")
     assert "learning_rate: 0.006" in (small / "params.yaml").read_text()
     shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src").stdout
-    for name in ("workspace", "faster"):
-        assert re.search(rf"^{name} .* lenet.learning_rate=0.006$", shown, re.M), shown
+    assert re.search(r"^workspace, faster .* lenet.learning_rate=0.006$", shown, re.M), shown
     assert shell("dvc", "status", "evaluate@lenet", "--json", cwd=small).stdout.strip() == "{}"
     shell("git", "checkout", "-q", ".", cwd=small)
     shell("dvc", "checkout", "-q", "--force", cwd=small)
@@ -215,7 +214,7 @@ def test_a_table_holds_only_what_differs_best_first() -> None:
     same = experiment("workspace", 0.8)
     commit = experiment("main", 0.8)
     better = experiment("better", 0.9, **{"lenet.epochs": 3})
-    queued = Experiment("later", "queued", better.params | {"lenet.seed": 7}, {})
+    queued = Experiment("later", "queued", better.params | {"lenet.epochs": 4, "lenet.seed": 7}, {})
     other = experiment("other", 0.8, **{"vgg.epochs": 2})
     found = table("lenet", [same, commit, better, queued, other])
     assert found
@@ -224,6 +223,29 @@ def test_a_table_holds_only_what_differs_best_first() -> None:
     assert "later (queued)" in found
     assert table("lenet", [same, commit, other]) is None
     assert "vgg.epochs=2" in (table("vgg", [same, commit, other]) or "")
+
+
+def test_a_table_tells_what_all_share_and_what_is_alike_once() -> None:
+    commit = experiment("main", 0.9)
+    smoke = {"lenet.epochs": 1, "evaluate.test_images": 500}
+    commit.params["evaluate.test_images"] = None
+    alike = [experiment(name, 0.7, **smoke) for name in ("workspace", "one", "two", "three")]
+    other = experiment("other", 0.8, **smoke, **{"lenet.seed": 3})
+    found = table("lenet", [alike[0], commit, *alike[1:], other])
+    assert found
+    assert [line.split("  ")[0] for line in found.splitlines()[3:]] == [
+        "main",
+        "other",
+        "workspace, one and 2 others",
+        "all but main: lenet.epochs=1, evaluate.test_images=500",
+    ]
+    rows = [re.split(r" {2,}", line)[-1] for line in found.splitlines()[3:-1]]
+    assert rows == ["lenet.seed=0", "lenet.seed=3", "no other parameter"]
+    # One alone shares with none.
+    found = table("lenet", [alike[0], commit])
+    assert found
+    assert found.splitlines()[-1].endswith("lenet.epochs=1, evaluate.test_images=500")
+    assert found.splitlines()[-1].startswith("workspace")
 
 
 def test_a_table_of_many_differences_keeps_to_its_width() -> None:

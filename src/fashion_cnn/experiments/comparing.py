@@ -1,6 +1,7 @@
 """Experiments beside each other: what differs between them, and what came of it."""
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,39 +72,77 @@ def table(model: str, experiments: list[Experiment], width: int = 100) -> str | 
         width: of the table's lines, in characters.
 
     Returns:
-        A line for each that differs from the commit in this model, and for the commit, with what
-        differs and METRICS; None where none differs.
+        A line for the commit, and one for those that differ from it in this model and are alike
+        among themselves, with METRICS and what differs; under it, what differs from the commit in
+        all of them. None where none differs.
     """
     commit = experiments[1]
-    rows = [
-        each
-        for each in [experiments[0], *experiments[2:]]
-        if each.differences(commit, model) or each.values(model) != commit.values(model)
-    ]
-    if not rows:
+    groups = _alike(model, experiments)
+    if not groups:
         return None
-    varied = {name for each in rows for name in each.differences(commit, model)}
-    cells = [(commit, {name: commit.params[name] for name in commit.params if name in varied})]
-    cells += [(each, each.differences(commit, model)) for each in rows]
-    cells.sort(key=lambda cell: cell[0].values(model)[0] or 0.0, reverse=True)
-    heads = ["experiment", *METRICS, "what differs"]
+    differences = [group[0].differences(commit, model) for group in groups]
+    shared = {
+        name: value
+        for name, value in differences[0].items()
+        if len(groups) > 1 and all(name in each and each[name] == value for each in differences)
+    }
+    varied = {name for each in differences for name in each} - set(shared)
+    cells = [([commit], {name: commit.params[name] for name in commit.params if name in varied})]
+    cells += [
+        (group, {name: value for name, value in each.items() if name in varied})
+        for group, each in zip(groups, differences, strict=True)
+    ]
+    cells.sort(key=lambda cell: cell[0][0].values(model)[0] or 0.0, reverse=True)
     lines = [
         [
-            each.name if each.state == "done" else f"{each.name} ({each.state})",
-            *("-" if value is None else f"{value:.4f}" for value in each.values(model)),
-            ", ".join(f"{name}={as_yaml(value)}" for name, value in parts.items()),
+            _told(group),
+            *("-" if value is None else f"{value:.4f}" for value in group[0].values(model)),
+            _settings(parts) or ("no other parameter" if shared else "no parameter"),
         ]
-        for each, parts in cells
+        for group, parts in cells
     ]
     name_width = min(max(len(line[0]) for line in lines), 30)
     rest = width - name_width - 2 - sum(len(max(h.split("\n"), key=len)) + 2 for h in METRICS)
-    return tabulate(
+    told = tabulate(
         lines,
-        heads,
+        ["experiment", *METRICS, "what differs"],
         disable_numparse=True,
         colalign=["left", *["right"] * len(METRICS), "left"],
         maxcolwidths=[name_width, *[None] * len(METRICS), rest],
     )
+    if not shared:
+        return told
+    return told + "\n" + textwrap.fill(f"all but {commit.name}: {_settings(shared)}", width)
+
+
+def _alike(model: str, experiments: list[Experiment]) -> list[list[Experiment]]:
+    """Return those that differ from the commit in a model, the ones that are alike together."""
+    working_tree, commit, *others = experiments
+    groups: list[list[Experiment]] = []
+    keys: list[object] = [("done", {}, commit.values(model))]
+    for each in [working_tree, *others]:
+        key = (each.state, each.differences(commit, model), each.values(model))
+        if key not in keys:
+            keys.append(key)
+            groups.append([])
+        if place := keys.index(key):
+            groups[place - 1].append(each)
+    return groups
+
+
+def _told(group: list[Experiment]) -> str:
+    """Return the names of experiments that are alike, and how far they are."""
+    names = [each.name for each in group]
+    shown = (
+        ", ".join(names)
+        if len(names) < 4
+        else f"{names[0]}, {names[1]} and {len(names) - 2} others"
+    )
+    return shown if group[0].state == "done" else f"{shown} ({group[0].state})"
+
+
+def _settings(params: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={as_yaml(value)}" for name, value in params.items())
 
 
 def _experiment(state: Mapping[str, Any], name: str, progress: str) -> Experiment:
