@@ -12,11 +12,10 @@ def main() -> None:
         {model: read_predictions(folder / f"{model}.csv", model) for model in TRAINED_BY}
     )
     write_json(root() / "metrics" / "compare_models.json", compared)
-    for pair, told in compared["pairs"].items():
-        first, second = pair.split("_")
+    for pair in compared["pairs"]:
         print(
-            f"only {first} right {told['first_only_right']}, "
-            f"only {second} right {told['second_only_right']}: p = {told['p_value']:.2g}"
+            f"only {pair['first']} right {pair['first_only_right']}, "
+            f"only {pair['second']} right {pair['second_only_right']}: p = {pair['p_value']:.2g}"
         )
     print(f"all wrong {compared['all_wrong']} of {compared['images']}")
 

@@ -21,15 +21,17 @@ def test_pairs_and_shared_mistakes_worked_out_by_hand() -> None:
     compared = compare({"a": answers(first), "b": answers(second), "c": answers(third)})
     # Of the 8 images on which a and b differ, 7 are a's: twice the tail of 8 fair coins.
     p_value = 2 * (comb(8, 7) + comb(8, 8)) / 2**8
-    assert compared["pairs"]["a_b"] == {
+    a_b, a_c, b_c = compared["pairs"]
+    assert a_b == {
+        "first": "a",
+        "second": "b",
         "first_only_right": 7,
         "second_only_right": 1,
         "p_value": pytest.approx(p_value, rel=1e-5),
     }
-    assert compared["pairs"]["b_c"]["second_only_right"] == 7
+    assert (b_c["first"], b_c["second"], b_c["second_only_right"]) == ("b", "c", 7)
     same = {"first_only_right": 0, "second_only_right": 0, "p_value": 1.0}
-    assert compared["pairs"]["a_c"] == same
-    assert list(compared["pairs"]) == ["a_b", "a_c", "b_c"]
+    assert a_c == {"first": "a", "second": "c", **same}
     assert (compared["all_wrong"], compared["images"]) == (2, 12)
 
 

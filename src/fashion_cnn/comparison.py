@@ -33,10 +33,11 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         predictions: by model, a row an image: index, label and predicted.
 
     Returns:
-        pairs: by FIRST_SECOND, how many images only the first and only the second gets right,
-        and the two-sided p-value of McNemar's exact test, so small where chance alone hardly
-        makes one of two equally good networks so much better; all_wrong: images that every
-        network gets wrong; images: all of them.
+        pairs: a list, since DVC would make a column of every number outside of one: first and
+        second, the networks; how many images only the first and only the second gets right; the
+        two-sided p-value of McNemar's exact test, so small where chance alone hardly makes one of
+        two equally good networks so much better. all_wrong: images that every network gets wrong;
+        images: all of them.
 
     Raises:
         InputError: the networks were shown different images.
@@ -50,7 +51,10 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         )
     right = {model: table["predicted"] == table["label"] for model, table in predictions.items()}
     return {
-        "pairs": {f"{a}_{b}": _pair(right[a], right[b]) for a, b in combinations(right, 2)},
+        "pairs": [
+            {"first": first, "second": second, **_pair(right[first], right[second])}
+            for first, second in combinations(right, 2)
+        ],
         "all_wrong": int((~pd.DataFrame(right).any(axis=1)).sum()),
         "images": len(first),
     }

@@ -97,7 +97,10 @@ def run(model: str) -> None:
 
 def compare() -> None:
     test = {"first_only_right": 30, "second_only_right": 10, "p_value": 0.0022}
-    pairs = dict.fromkeys(("lenet_vgg", "lenet_vgg11", "vgg_vgg11"), test)
+    pairs = [
+        {"first": first, "second": second, **test}
+        for first, second in (("lenet", "vgg"), ("lenet", "vgg11"), ("vgg", "vgg11"))
+    ]
     write(
         "metrics/compare_models.json",
         json.dumps({"pairs": pairs, "all_wrong": 7, "images": IMAGES}),

@@ -72,8 +72,7 @@ def pairs(revision: Revision) -> Section:
     title = "One network against another"
     try:
         found = revision.json("metrics/compare_models.json")
-        read = [(*name.split("_"), values) for name, values in found["pairs"].items()]
-        rows = [_pair(first, second, values) for first, second, values in read]
+        rows = [_pair(values) for values in found["pairs"]]
         lead = (
             "Of the images that exactly one of two networks gets right, how many each does. "
             f"All three are wrong about {found['all_wrong']:,} of {found['images']:,} images."
@@ -96,7 +95,7 @@ def pairs(revision: Revision) -> Section:
                 *(f"{count:,}" for count in row.counts),
                 _p(float(values["p_value"])),
             )
-            for row, (_, _, values) in zip(rows, read, strict=True)
+            for row, values in zip(rows, found["pairs"], strict=True)
         ],
     )
     return Section("pairs", title, lead, [chart, table])
@@ -161,7 +160,8 @@ def _speeds(revision: Revision) -> list[list[Cell | str]]:
     return [row for row in rows if set(row[1:]) != {"–"}]
 
 
-def _pair(first: str, second: str, values: dict[str, Any]) -> charts.Pair:
+def _pair(values: dict[str, Any]) -> charts.Pair:
+    first, second = values["first"], values["second"]
     names = TITLES[first], TITLES[second]
     counts = int(values["first_only_right"]), int(values["second_only_right"])
     alone = ", ".join(f"{name} alone right: {n:,}" for name, n in zip(names, counts, strict=True))
