@@ -91,19 +91,18 @@ def test_killed_again_and_again_it_ends_in_the_same_bytes(
 ) -> None:
     project = make_project(tmp_path / "killed")
     draw = random.Random(time.time_ns())
-    places = [f"step:{draw.randrange(20, STEPS // 2)}" for _ in range(3)]
+    # Together fewer than all steps: each process lives to its death.
+    places = [f"step:{draw.randrange(20, STEPS // 4)}" for _ in range(3)]
     places += [f"writing:{draw.choice((1, 2))}", "saving"]
-    resumed = 0
-    for place in places:
+    for number, place in enumerate(places):
         done = train(project, place)
         assert done.returncode == -signal.SIGKILL, (places, done.stdout, done.stderr)
         assert not (project / OUTPUTS[0]).exists()
-        resumed += "resumed in epoch" in done.stdout
+        assert ("resumed in epoch" in done.stdout) == (number > 0)
         assert len([*project.glob(".checkpoints/*/*.safetensors")]) in (0, 1, 2)
     done = train(project)
     assert done.returncode == 0, done.stderr
     assert "lenet: resumed in epoch" in done.stdout
-    assert resumed
     assert hashes(project) == hashes(whole), places
     assert scalars(project) == scalars(whole), places
     assert not [*project.glob(".checkpoints/*")]

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from fashion_cnn.experiments.comparing import Experiment, table
 from tests.conftest import Shell
 
-GRID = [(rate, seed) for rate in (0.002, 0.004) for seed in (0, 1)]
+GRID = [(rate, seed) for rate in (0.002, 0.004, 0.006, 0.008) for seed in (0, 1)]
 SWEEP = "trials: 2\nlenet:\n  learning_rate: {low: 0.002, high: 0.008, log: true}\n"
 RESULTS = ("metrics/train/lenet.json", "plots/training/lenet.csv")
 
@@ -48,7 +48,7 @@ def small(
 
 
 def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell) -> None:
-    grid = ("-S", "lenet.learning_rate=0.002,0.004", "-S", "lenet.seed=0,1")
+    grid = ("-S", "lenet.learning_rate=0.002,0.004,0.006,0.008", "-S", "lenet.seed=0,1")
     done = shell("dvc", "exp", "run", "--queue", *grid, "train_lenet", cwd=small)
     assert done.returncode == 0, done.stderr
     names = re.findall(r"Queued experiment '(.+?)'", done.stdout)
