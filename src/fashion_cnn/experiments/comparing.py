@@ -118,16 +118,16 @@ def table(model: str, experiments: list[Experiment], width: int = 100) -> str | 
 def _alike(model: str, experiments: list[Experiment]) -> list[list[Experiment]]:
     """Return those that differ from the commit in a model, the ones that are alike together."""
     working_tree, commit, *others = experiments
-    groups: list[list[Experiment]] = []
-    keys: list[object] = [("done", {}, commit.values(model))]
+    found: list[tuple[object, list[Experiment]]] = [(("done", {}, commit.values(model)), [])]
     for each in [working_tree, *others]:
         key = (each.state, each.differences(commit, model), each.values(model))
-        if key not in keys:
-            keys.append(key)
-            groups.append([])
-        if place := keys.index(key):
-            groups[place - 1].append(each)
-    return groups
+        for known, group in found:
+            if key == known:
+                group.append(each)
+                break
+        else:
+            found.append((key, [each]))
+    return [group for _, group in found[1:]]
 
 
 def _told(group: list[Experiment]) -> str:
