@@ -182,11 +182,16 @@ def test_every_pattern_of_the_tables_fits_something() -> None:
         assert not [p for p in table if not any(fnmatchcase(name, p) for name in names)]
 
 
-def test_compiled_python_comments_and_order_run_nothing(recorded: Recorded) -> None:
+def test_compiled_python_litter_comments_and_order_run_nothing(recorded: Recorded) -> None:
     cache = recorded.folder / "src/fashion_cnn/models/__pycache__"
     cache.mkdir()
     (cache / "lenet.cpython-311.pyc").write_bytes(b"")
     assert recorded.changed(cache.parent) == set()
+    for litter in (".DS_Store", "loop.py~", ".loop.py.swp"):
+        file = recorded.folder / "src/fashion_cnn/training" / litter
+        file.touch()
+        assert recorded.changed(file) == set()
+        file.unlink()
     path = recorded.folder / "params.yaml"
     sections = re.split(r"\n(?=\w+:\n)", path.read_text())
     assert len(sections) == 1 + len(PARAMS_YAML)
