@@ -10,13 +10,13 @@ from pathlib import Path
 
 from benchmarks import measure, ours, tutorial
 from benchmarks.measure import Result
-from fashion_cnn import params
-from fashion_cnn.compute import Compute, choose
-from fashion_cnn.dataset import Transform, read, read_split
-from fashion_cnn.errors import run
-from fashion_cnn.inference import predict
-from fashion_cnn.params import Params
-from fashion_cnn.project import dataset_folder, root
+from fashion_cnn.base import params
+from fashion_cnn.base.compute import Compute, prepare
+from fashion_cnn.base.errors import run
+from fashion_cnn.base.params import Params
+from fashion_cnn.base.paths import dataset_folder, root
+from fashion_cnn.dataset.images import Transform, read, read_split
+from fashion_cnn.trained.inference import predict
 
 SHORT_LENET = {
     "epochs": 1,
@@ -55,7 +55,7 @@ def main() -> None:
         *vgg11(values, folder, sizes),
     ]
     print(measure.table(results))
-    measure.write(results, choose("cpu", "auto"), root() / "benchmarks/results/cpu")
+    measure.write(results, prepare("cpu", "auto"), root() / "benchmarks/results/cpu")
 
 
 def reduced_vgg(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
@@ -64,7 +64,7 @@ def reduced_vgg(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
         values, "vgg", image_size=sizes.vgg_image_size, batch_size=sizes.vgg_batch_size
     )
     recipe = values.vgg
-    compute = choose("cpu", recipe.precision)
+    compute = prepare("cpu", recipe.precision)
     plain = (folder, recipe.architecture(), recipe.batch_size, 3, sizes.steps)
     theirs, kept, mine, peaks = [], [], [], []
     for _ in range(sizes.rounds):
@@ -93,7 +93,7 @@ def reduced_vgg(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
 def vgg11(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
     """Find how near VGG-11 at the preset's recipe comes to the machine's peak."""
     recipe = values.vgg11
-    compute = choose("cpu", recipe.precision)
+    compute = prepare("cpu", recipe.precision)
     speeds, peaks = [], []
     for _ in range(sizes.rounds):
         speed, peak = _speed_and_peak("vgg11", values, folder, sizes.steps, compute)
@@ -110,7 +110,7 @@ def vgg11(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
 def lenet(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
     """Compare the time of the tutorial's one epoch with that of a short training as accurate."""
     values = params.replace(values, "lenet", **SHORT_LENET)
-    compute = choose("cpu", values.lenet.precision)
+    compute = prepare("cpu", values.lenet.precision)
     test = read(folder, "t10k")
 
     their_seconds, their_accuracy = tutorial.in_own_process(

@@ -20,12 +20,13 @@ from torch._inductor import config as inductor
 
 from benchmarks import measure, ours
 from benchmarks.measure import Result
-from fashion_cnn import params
-from fashion_cnn.compute import Compute, choose
-from fashion_cnn.dataset import Images, read
-from fashion_cnn.errors import InputError, run
-from fashion_cnn.params import Dataset, Recipe
-from fashion_cnn.project import TRAINED_BY, dataset_folder, root
+from fashion_cnn.base import params
+from fashion_cnn.base.compute import Compute, prepare
+from fashion_cnn.base.errors import InputError, run
+from fashion_cnn.base.models import MODELS
+from fashion_cnn.base.params import Dataset, Recipe
+from fashion_cnn.base.paths import dataset_folder, root
+from fashion_cnn.dataset.images import Images, read
 
 # By network, image size and images an epoch: for images/s, and for the seconds of an epoch.
 GOALS = {
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--models", nargs="+", choices=TRAINED_BY, default=[*TRAINED_BY])
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
     presets = sorted(path.stem for path in (root() / "presets").glob("*.yaml"))
     parser.add_argument("--preset", choices=presets, default="gpu", help="default: gpu")
     for model, size in (("lenet", 1024), ("vgg", 512), ("vgg11", 512)):
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "compile": step != "plain",
             }
             recipe = getattr(params.replace(values, model, **changes), model)
-            compute = choose(given.device, recipe.precision, deterministic=given.deterministic)
+            compute = prepare(given.device, recipe.precision, deterministic=given.deterministic)
             images = training.to(compute.device)
             results += epochs(model, recipe, values.dataset, images, compute, step)
             name = re.sub(r"\W+", "-", compute.identity()["device"]).lower()

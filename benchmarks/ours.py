@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from benchmarks.measure import synchronize
-from fashion_cnn import models
-from fashion_cnn.compute import Compute, seeded
-from fashion_cnn.dataset import Images, Transform
-from fashion_cnn.params import Dataset, Recipe
+from fashion_cnn.base import models
+from fashion_cnn.base.compute import Compute, seeded
+from fashion_cnn.base.params import Dataset, Recipe
+from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.shapes import trace
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.state import TrainingState

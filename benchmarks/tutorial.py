@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Subset
 from torchvision import transforms
 from torchvision.datasets import FashionMNIST
 
-from fashion_cnn import models
-from fashion_cnn.compute import seeded
+from fashion_cnn.base import models
+from fashion_cnn.base.compute import seeded
 
 WORKERS = 2
 P = ParamSpec("P")

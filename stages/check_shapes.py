@@ -2,18 +2,20 @@
 
 from dataclasses import asdict
 
-from fashion_cnn import params
-from fashion_cnn.compute import probe, resolve
+from fashion_cnn.base import params
+from fashion_cnn.base.compute import probe, resolve
+from fashion_cnn.base.errors import run
+from fashion_cnn.base.files import write_csv, write_json
+from fashion_cnn.base.gpu_lock import own_gpu
+from fashion_cnn.base.models import MODELS
+from fashion_cnn.base.paths import root
 from fashion_cnn.costs import budget
 from fashion_cnn.costs.footprint import footprint
-from fashion_cnn.errors import run
-from fashion_cnn.files import write_csv, write_json
-from fashion_cnn.project import TRAINED_BY, root
 
 
 def main() -> None:
     values = params.load()
-    footprints = [footprint(model, values) for model in TRAINED_BY]
+    footprints = [footprint(model, values) for model in MODELS]
     for each in footprints:
         print(each.table(), end="\n\n")
     budget.check(footprints)
@@ -25,7 +27,10 @@ def main() -> None:
     totals = {each.model: each.totals() for each in footprints}
     write_json(root() / "metrics" / "check_shapes.json", totals)
     computes = [resolve(each.recipe.device, each.recipe.precision) for each in footprints]
-    speeds = {compute: probe(compute, 0.5 / len(set(computes))) for compute in set(computes)}
+    speeds = {}
+    for compute in set(computes):
+        with own_gpu(compute) as held:
+            speeds[compute] = probe(held, 0.5 / len(set(computes)))
     for each, compute in zip(footprints, computes, strict=True):
         print(each.on(compute, speeds[compute]))
 

@@ -1,15 +1,16 @@
 """Compare the models on the same test images: predictions -> McNemar's tests."""
 
-from fashion_cnn.comparison import compare, read_predictions
-from fashion_cnn.errors import run
-from fashion_cnn.files import write_json
-from fashion_cnn.project import TRAINED_BY, root
+from fashion_cnn.base.errors import run
+from fashion_cnn.base.files import write_json
+from fashion_cnn.base.models import MODELS
+from fashion_cnn.base.paths import root
+from fashion_cnn.pairwise import compare, read_predictions
 
 
 def main() -> None:
     folder = root() / "data" / "predictions"
     compared = compare(
-        {model: read_predictions(folder / f"{model}.csv", model) for model in TRAINED_BY}
+        {model: read_predictions(folder / f"{model}.csv", model) for model in MODELS}
     )
     write_json(root() / "metrics" / "compare_models.json", compared)
     for pair in compared["pairs"]:

@@ -1,16 +1,16 @@
 """Stage `download`: the four IDX files in data/fashion_mnist/, verified, or one's own checked."""
 
-from fashion_cnn import params, sources
-from fashion_cnn.errors import run
-from fashion_cnn.project import dataset_folder, root
-from fashion_cnn.sources import own_data
+from fashion_cnn.base import params
+from fashion_cnn.base.errors import run
+from fashion_cnn.base.paths import dataset_folder, root
+from fashion_cnn.sources import fetching, own_data
 
 
 def main() -> None:
     """Check params.yaml first, so that a slip in it costs no download; then fetch."""
     folder = params.load().dataset.folder
     if folder is None:
-        sources.fetch(dataset_folder())
+        fetching.fetch(dataset_folder())
     else:
         own_data.adopt(root() / folder, root() / "data" / "own", dataset_folder())
 

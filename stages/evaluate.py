@@ -1,11 +1,14 @@
 """Evaluate a model on the test set: weights -> metrics, tables, pictures, TensorBoard."""
 
-from fashion_cnn import dataset, evaluation, params, weights
-from fashion_cnn.compute import choose
-from fashion_cnn.errors import run
-from fashion_cnn.evaluation import plots, tensorboard, timed_pass
-from fashion_cnn.files import write_json, write_text
-from fashion_cnn.project import dataset_folder, model_argument, root, runs_folder, weights_file
+from fashion_cnn.base import params
+from fashion_cnn.base.compute import prepare
+from fashion_cnn.base.errors import run
+from fashion_cnn.base.files import write_json, write_text
+from fashion_cnn.base.models import model_argument
+from fashion_cnn.base.paths import dataset_folder, root, runs_folder, weights_file
+from fashion_cnn.dataset import images as dataset
+from fashion_cnn.evaluation import measures, plots, tensorboard, timed_pass
+from fashion_cnn.trained import weights
 
 
 def main() -> None:
@@ -13,13 +16,13 @@ def main() -> None:
     values = params.load().evaluate
     trained = weights.load(weights_file(model), model)
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
-    compute = choose(values.device, values.precision)
+    compute = prepare(values.device, values.precision)
     passed = timed_pass.run(trained, images, compute, values.batch_size)
     logits, folder, runs = passed.logits, root(), runs_folder(model)
-    metrics = evaluation.measure(logits, images.labels)
-    metrics |= evaluation.cost(trained.network, trained.transform.image_size)
-    predictions, confusion = evaluation.tabulate(logits, images.labels)
-    classes = evaluation.measure_classes(logits, images.labels).to_csv(index=False)
+    metrics = measures.measure(logits, images.labels)
+    metrics |= measures.cost(trained.network, trained.transform.image_size)
+    predictions, confusion = measures.tabulate(logits, images.labels)
+    classes = measures.measure_classes(logits, images.labels).to_csv(index=False)
     plots.save(plots.draw(model, logits, images), folder / "plots" / "evaluate" / model)
     write_text(folder / "data" / "predictions" / f"{model}.csv", predictions)
     write_text(folder / "plots" / "confusion" / f"{model}.csv", confusion)

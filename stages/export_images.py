@@ -2,27 +2,30 @@
 
 import shutil
 
-from fashion_cnn import dataset, params, project, visualize, weights
-from fashion_cnn.compute import choose
-from fashion_cnn.errors import run
-from fashion_cnn.files import write_json
-from fashion_cnn.slots import own_gpu
-from fashion_cnn.visualize import inspection
+from fashion_cnn.base import params, paths
+from fashion_cnn.base.compute import prepare
+from fashion_cnn.base.errors import run
+from fashion_cnn.base.files import write_json
+from fashion_cnn.base.gpu_lock import own_gpu
+from fashion_cnn.base.models import model_argument
+from fashion_cnn.dataset import images as dataset
+from fashion_cnn.trained import weights
+from fashion_cnn.visualize import drawing, inspection
 
 
 def main() -> None:
-    model, folder = project.model_argument(__doc__), project.root()
+    model, folder = model_argument(__doc__), paths.root()
     chosen = params.load().export_images
-    trained = weights.load(project.weights_file(model), model)
-    before = weights.load_kernels(project.initial_kernels_file(model), model, trained.network)
-    images = dataset.read(project.dataset_folder(), "t10k")
-    with own_gpu(choose(chosen.device, "float32")) as compute:
+    trained = weights.load(paths.weights_file(model), model)
+    before = weights.load_kernels(paths.initial_kernels_file(model), model, trained.network)
+    images = dataset.read(paths.dataset_folder(), "t10k")
+    with own_gpu(prepare(chosen.device, "float32")) as compute:
         network = trained.network.to(compute.device)
         found = inspection.inspect(network, trained.transform, before, images, chosen)
     for kind in ("kernels", "feature_maps"):
         shutil.rmtree(folder / "plots" / kind / model, ignore_errors=True)
-    pictures = visualize.draw_all(model, found, chosen)
-    visualize.save(pictures, folder / "plots", project.runs_folder(model) / "images")
+    pictures = drawing.draw_all(model, found, chosen)
+    drawing.save(pictures, folder / "plots", paths.runs_folder(model) / "images")
     write_json(folder / "metrics" / "export_images" / f"{model}.json", found.metrics())
 
 

@@ -2,10 +2,10 @@
 
 from functools import partial
 
-from fashion_cnn import params
-from fashion_cnn.errors import run
+from fashion_cnn.base import params
+from fashion_cnn.base.errors import run
 from fashion_cnn.models import vgg11
-from fashion_cnn.training import train
+from fashion_cnn.training.run import train
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """Train LeNet: data -> weights, metrics and curve."""
 
-from fashion_cnn import params
-from fashion_cnn.errors import run
+from fashion_cnn.base import params
+from fashion_cnn.base.errors import run
 from fashion_cnn.models import lenet
-from fashion_cnn.training import train
+from fashion_cnn.training.run import train
 
 
 def main() -> None:

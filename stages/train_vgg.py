@@ -1,9 +1,9 @@
 """Train the VGG-11 of reduced width: data -> weights, metrics and curve."""
 
-from fashion_cnn import params
-from fashion_cnn.errors import run
+from fashion_cnn.base import params
+from fashion_cnn.base.errors import run
 from fashion_cnn.models import vgg
-from fashion_cnn.training import train
+from fashion_cnn.training.run import train
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-from fashion_cnn import sources
+from fashion_cnn.sources import fetching
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,7 +45,7 @@ def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if here.is_dir():
         return here
     folder = tmp_path_factory.mktemp("data") / "fashion_mnist"
-    sources.fetch(folder)
+    fetching.fetch(folder)
     return folder
 
 

@@ -16,11 +16,12 @@ from unittest.mock import patch
 
 from safetensors.torch import save_file
 
-from fashion_cnn import weights
-from fashion_cnn.errors import run
+from fashion_cnn.base.errors import run
 from fashion_cnn.models import lenet
-from fashion_cnn.training import checkpoint, loop, train
+from fashion_cnn.trained import weights
+from fashion_cnn.training import checkpoint, loop
 from fashion_cnn.training.checkpoint import Checkpoints
+from fashion_cnn.training.run import train
 from tests import recipes
 
 # Steps between two checkpoints, whatever they cost: where a run goes on is not up to the disk.

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from fashion_cnn import params
+from fashion_cnn.base import params
 from tests.conftest import ROOT
 
 SMALL = {

@@ -9,9 +9,9 @@ import torch
 
 from benchmarks import cpu, gpu, measure, ours
 from benchmarks.measure import Result
-from fashion_cnn import params
-from fashion_cnn.compute import choose
-from fashion_cnn.dataset import read_split
+from fashion_cnn.base import params
+from fashion_cnn.base.compute import prepare
+from fashion_cnn.dataset.images import read_split
 from tests import recipes
 from tests.conftest import ROOT
 
@@ -31,7 +31,7 @@ def test_a_result_is_summed_up_and_written(tmp_path: Path) -> None:
         Result("LeNet", "s", [3.0, 1.0, 2.00004]),
         Result("VGG", "ratio", [5.5], "at least 4"),
     ]
-    measure.write(results, choose("cpu", "float32"), tmp_path / "cpu")
+    measure.write(results, prepare("cpu", "float32"), tmp_path / "cpu")
     written = json.loads((tmp_path / "cpu.json").read_text())
     assert written["results"] == [
         {"network": "LeNet", "quantity": "s", "n": 3, "median": 2.0, "low": 1.0, "high": 3.0}
@@ -47,7 +47,7 @@ def test_a_result_is_summed_up_and_written(tmp_path: Path) -> None:
 
 
 def test_ours_trains_what_the_recipe_says_and_times_every_epoch(fashion_mnist: Path) -> None:
-    dataset, compute = recipes.dataset(), choose("cpu", "float32")
+    dataset, compute = recipes.dataset(), prepare("cpu", "float32")
     training = read_split(fashion_mnist, dataset)[0][:100]
     kernels = []
     for changes in ({}, {}, {"seed": 1}):

@@ -16,8 +16,10 @@ import pytest
 from PIL import Image
 from ruamel.yaml import YAML
 
-from fashion_cnn import dataset, params, weights
-from fashion_cnn.dataset import CLASSES
+from fashion_cnn.base import params
+from fashion_cnn.dataset import images as dataset
+from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.trained import weights
 from fashion_cnn.visualize.extraction import convolutions
 from tests.conftest import ROOT, Shell, SmokeRun
 
@@ -397,7 +399,7 @@ def imported(path: Path, model: str, seen: set[Path]) -> set[Path]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    if path == ROOT / "src/fashion_cnn/models/__init__.py":  # imports a model by its name
+    if path == ROOT / "src/fashion_cnn/base/models.py":  # imports a model by its name
         names |= {f"fashion_cnn.models.{name}" for name in MODELS if model in (name, "shapes")}
     for name in names:
         parts = name.split(".")

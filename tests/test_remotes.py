@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_cnn.project import TRAINED_BY
+from fashion_cnn.base.models import MODELS
 from tests.conftest import ROOT, Shell
 
 Remote = Callable[..., str]
@@ -110,9 +110,9 @@ def test_a_registered_version_is_got_by_its_name(
 
 def test_each_model_is_an_artifact_that_a_stage_writes() -> None:
     described = YAML(typ="safe").load(ROOT / "dvc.yaml")
-    assert list(described["artifacts"]) == list(TRAINED_BY)
+    assert list(described["artifacts"]) == list(MODELS)
     for model, artifact in described["artifacts"].items():
-        assert artifact["path"] in described["stages"][TRAINED_BY[model]]["outs"]
+        assert artifact["path"] in described["stages"][MODELS[model].stage]["outs"]
         assert artifact["type"] == "model"
         assert len(artifact["desc"].split()) > 3
         assert {"image-classification", "fashion-mnist"} <= set(artifact["labels"])

@@ -2,10 +2,10 @@
 
 import pytest
 
-from fashion_cnn import params
+from fashion_cnn.base import params
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.costs import budget
 from fashion_cnn.costs.footprint import Footprint, footprint
-from fashion_cnn.errors import InputError
 from tests.conftest import ROOT
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from fashion_cnn import models, params
-from fashion_cnn.compute import resolve
-from fashion_cnn.costs import Memory, training_flops, training_memory
+from fashion_cnn.base import models, params
+from fashion_cnn.base.compute import resolve
+from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
 from fashion_cnn.costs.footprint import footprint
-from fashion_cnn.dataset import Images, Transform
+from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.state import TrainingState
 from tests.conftest import ROOT

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from fashion_cnn import evaluation
-from fashion_cnn.dataset import CLASSES
-from fashion_cnn.errors import InputError
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.evaluation import measures
 from fashion_cnn.models import lenet
 
 
@@ -22,7 +22,7 @@ def logits_of(probabilities: list[list[float]]) -> torch.Tensor:
 
 def test_metrics_of_four_images_worked_out_by_hand() -> None:
     logits = logits_of([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8], [0.5, 0.2, 0.3]])
-    measured = evaluation.measure(logits, torch.tensor([0, 1, 1, 2]))
+    measured = measures.measure(logits, torch.tensor([0, 1, 1, 2]))
     assert measured["images"] == 4
     assert measured["accuracy"] == 0.5
     assert measured["top_2_accuracy"] == 1.0
@@ -39,7 +39,7 @@ def test_the_interval_of_the_accuracy_is_wilsons() -> None:
     # Newcombe (1998), "Two-sided confidence intervals for the single proportion", table I.
     logits = torch.zeros(263, 10)
     logits[:81, 3] = logits[81:, 5] = 1.0
-    measured = evaluation.measure(logits, torch.full((263,), 3))
+    measured = measures.measure(logits, torch.full((263,), 3))
     assert measured["accuracy_low"] == pytest.approx(0.2553, abs=5e-5)
     assert measured["accuracy_high"] == pytest.approx(0.3662, abs=5e-5)
 
@@ -49,13 +49,13 @@ def test_an_answer_that_is_no_number_is_an_error_and_not_a_metric(bad: float) ->
     logits = torch.zeros(5, 10)
     logits[3, 7] = bad
     with pytest.raises(InputError, match="1 of 5 images is NaN or infinite"):
-        evaluation.measure(logits, torch.arange(5))
+        measures.measure(logits, torch.arange(5))
 
 
 def test_what_a_network_takes() -> None:
     convolutions = 6 * 25 * 24**2 + 16 * 6 * 25 * 8**2
     linear = 256 * 120 + 120 * 84 + 84 * 10
-    assert evaluation.cost(lenet.build(), 28) == {
+    assert measures.cost(lenet.build(), 28) == {
         "parameters": 44_426,
         "multiply_accumulates": convolutions + linear,
         "weight_bytes": 4 * 44_426,
@@ -65,7 +65,7 @@ def test_what_a_network_takes() -> None:
 def test_each_class_worked_out_by_hand_also_without_images_or_predictions() -> None:
     # Class 0: 2 of 3 found, 1 of 3 predictions wrong; 1: never predicted; 2: without images.
     predicted, labels = torch.tensor([0, 0, 2, 0]), torch.tensor([0, 0, 0, 1])
-    table = evaluation.measure_classes(torch.eye(10)[predicted], labels)
+    table = measures.measure_classes(torch.eye(10)[predicted], labels)
     assert table["class"].tolist() == list(CLASSES)
     assert table["images"].tolist() == [3, 1, *[0] * 8]
     rows = table[["precision", "recall", "f1"]].to_numpy()
@@ -77,22 +77,22 @@ def test_the_gaps_of_the_reliability_diagram_make_the_calibration_error() -> Non
     logits = 3 * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))
     logits[:5] = torch.eye(10)[3] * 1000  # as sure as can be
     labels = torch.arange(500) % 10
-    bins = evaluation.reliability(logits, labels)
+    bins = measures.reliability(logits, labels)
     assert len(bins) == 15
     assert bins["images"].sum() == 500
     filled = bins[bins["images"] > 0]
     assert filled["confidence"].between(filled["low"], filled["high"] + 1e-6).all()
     assert bins["accuracy"].isna().tolist() == (bins["images"] == 0).tolist()
     error = (filled["images"] * (filled["accuracy"] - filled["confidence"]).abs()).sum() / 500
-    expected = evaluation.measure(logits, labels)["expected_calibration_error"]
+    expected = measures.measure(logits, labels)["expected_calibration_error"]
     assert error == pytest.approx(expected, rel=1e-4)
 
 
 def test_mistakes_come_surest_first_and_labels_least_trusted_first() -> None:
     logits = logits_of([[0.6, 0.3, 0.1], [0.9, 0.1], [0.7, 0.05, 0.25], [0.2, 0.8], [0.6, 0.3]])
     labels = torch.tensor([1, 0, 1, 0, 2])
-    assert evaluation.confident_mistakes(logits, labels).tolist() == [3, 2, 4, 0]
-    assert evaluation.likely_mislabelled(logits, labels).tolist() == [4, 2, 3, 0]
+    assert measures.confident_mistakes(logits, labels).tolist() == [3, 2, 4, 0]
+    assert measures.likely_mislabelled(logits, labels).tolist() == [4, 2, 3, 0]
 
 
 def test_answers_equally_sure_in_float32_still_have_an_order() -> None:
@@ -100,14 +100,14 @@ def test_answers_equally_sure_in_float32_still_have_an_order() -> None:
     logits[:, 0] = torch.tensor([30.0, 32.0, 31.0])
     assert (logits.softmax(dim=1)[:, 0] == 1).all()
     labels = torch.ones(3, dtype=torch.int64)
-    assert evaluation.confident_mistakes(logits, labels).tolist() == [1, 2, 0]
-    assert evaluation.likely_mislabelled(logits, labels).tolist() == [1, 2, 0]
+    assert measures.confident_mistakes(logits, labels).tolist() == [1, 2, 0]
+    assert measures.likely_mislabelled(logits, labels).tolist() == [1, 2, 0]
 
 
 def test_the_table_has_a_row_an_image_and_probabilities_that_sum_to_one() -> None:
     logits = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 10
-    predictions, confusion = evaluation.tabulate(logits, labels)
+    predictions, confusion = measures.tabulate(logits, labels)
     table = pd.read_csv(io.StringIO(predictions))
     pairs = pd.read_csv(io.StringIO(confusion))
     assert pairs["actual"].tolist() == table["label"].tolist()
@@ -120,4 +120,4 @@ def test_the_table_has_a_row_an_image_and_probabilities_that_sum_to_one() -> Non
     winners = [CLASSES[index] for index in probabilities.argmax(axis=1)]
     assert table["predicted"].tolist() == winners
     accuracy = (table["label"] == table["predicted"]).mean()
-    assert evaluation.measure(logits, labels)["accuracy"] == pytest.approx(accuracy)
+    assert measures.measure(logits, labels)["accuracy"] == pytest.approx(accuracy)

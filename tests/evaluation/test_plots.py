@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fashion_cnn.dataset import CLASSES, Images
+from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.evaluation import plots
 
 

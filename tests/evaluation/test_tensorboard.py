@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
-from fashion_cnn.dataset import CLASSES, Images
+from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.evaluation import tensorboard
 
 

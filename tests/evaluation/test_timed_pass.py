@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from fashion_cnn.compute import choose
-from fashion_cnn.dataset import Images, Transform
+from fashion_cnn.base.compute import prepare
+from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.evaluation import timed_pass
 from fashion_cnn.models import lenet, vgg
-from fashion_cnn.weights import Trained
+from fashion_cnn.trained.weights import Trained
 
 
 @pytest.mark.parametrize("model", ["lenet", "vgg"])
@@ -20,7 +20,7 @@ def test_the_last_layer_makes_the_logits_of_the_features(
     trained = Trained(network.eval(), Transform(28 if model == "lenet" else 32, 0.5, 0.5), {}, {})
     pixels = torch.randint(0, 256, (10, 1, 28, 28), dtype=torch.uint8)
     images = Images(pixels, torch.arange(10))
-    passed = timed_pass.run(trained, images, choose("cpu", "float32"), batch_size=3)
+    passed = timed_pass.run(trained, images, prepare("cpu", "float32"), batch_size=3)
     with torch.inference_mode():
         expected = network(trained.transform(pixels))
         torch.testing.assert_close(passed.logits, expected)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import VGG11_Weights, vgg11
 
-from fashion_cnn.errors import InputError
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.models.vgg11 import build
 
 

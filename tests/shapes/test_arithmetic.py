@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fashion_cnn.errors import InputError
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.shapes import (
     ShapeError,
     conv_output,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashion_cnn import dataset
-from fashion_cnn.errors import InputError
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.dataset import images as dataset
 from fashion_cnn.sources.own_data import adopt
 from tests.made_images import idx, write_folder
 

@@ -20,12 +20,12 @@ from typing import NoReturn
 import numpy as np
 import pytest
 
-from fashion_cnn import sources
-from fashion_cnn.errors import InputError
-from fashion_cnn.sources import Source
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.sources import fetching
 from fashion_cnn.sources.debian import read_debian_package
+from fashion_cnn.sources.fetching import Source
+from fashion_cnn.sources.files import FILES, IdxFile
 from fashion_cnn.sources.folder import read_folder
-from fashion_cnn.sources.idx import FILES, IdxFile
 from fashion_cnn.sources.mirror import read_mirror
 
 CONTENTS = {
@@ -84,7 +84,7 @@ def raising(error: BaseException) -> Source:
 )
 def test_folder_gives_the_decompressed_files(contents: dict[str, bytes], tmp_path: Path) -> None:
     folder_of(tmp_path / "given", {**contents, "README": b"not ours"})
-    sources.fetch(tmp_path / "data", [folder_source(tmp_path / "given")], TABLE)
+    fetching.fetch(tmp_path / "data", [folder_source(tmp_path / "given")], TABLE)
     assert written(tmp_path / "data") == CONTENTS
 
 
@@ -108,7 +108,7 @@ def test_damaged_file_is_named_and_the_next_source_tried(
     content, got = DAMAGED[damage]
     bad = folder_of(tmp_path / "bad", {"images": CONTENTS["images"], "labels.gz": content})
     good = folder_of(tmp_path / "good", CONTENTS)
-    sources.fetch(tmp_path / "data", [folder_source(bad), folder_source(good)], TABLE)
+    fetching.fetch(tmp_path / "data", [folder_source(bad), folder_source(good)], TABLE)
     assert written(tmp_path / "data") == CONTENTS
     passed_over = [line for line in capsys.readouterr().out.splitlines() if "passed over" in line]
     assert len(passed_over) == 1
@@ -120,7 +120,7 @@ def test_sources_are_not_mixed(tmp_path: Path) -> None:
     first = folder_of(tmp_path / "first", {"images": CONTENTS["images"]})
     second = folder_of(tmp_path / "second", {"labels": LABELS})
     with pytest.raises(InputError) as caught:
-        sources.fetch(tmp_path / "data", [folder_source(first), folder_source(second)], TABLE)
+        fetching.fetch(tmp_path / "data", [folder_source(first), folder_source(second)], TABLE)
     assert f"{first}: holds neither labels nor labels.gz" in str(caught.value)
     assert f"{second}: holds neither images nor images.gz" in str(caught.value)
     assert not (tmp_path / "data").exists()
@@ -148,7 +148,7 @@ def test_gzip_bomb_is_refused_without_being_unpacked(tmp_path: Path) -> None:
 
 def test_default_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FASHION_MNIST_DIR", str(tmp_path))
-    names = [source.name for source in sources.default_sources()]
+    names = [source.name for source in fetching.default_sources()]
     assert names[:2] == [f"FASHION_MNIST_DIR={tmp_path}", "/usr/share/datasets/fashion-mnist"]
     assert names[2:-1]
     assert all(name.startswith("http") for name in names[2:-1])
@@ -160,18 +160,18 @@ def test_no_named_folder(value: str | None, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("FASHION_MNIST_DIR", raising=False)
     if value is not None:
         monkeypatch.setenv("FASHION_MNIST_DIR", value)
-    assert next(sources.default_sources()).name == "/usr/share/datasets/fashion-mnist"
+    assert next(fetching.default_sources()).name == "/usr/share/datasets/fashion-mnist"
 
 
 def test_the_named_folder_is_the_one_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FASHION_MNIST_DIR", str(folder_of(tmp_path / "named", CONTENTS)))
-    assert next(sources.default_sources()).read(TABLE) == CONTENTS
+    assert next(fetching.default_sources()).read(TABLE) == CONTENTS
 
 
 def test_a_local_copy_needs_no_torchvision(tmp_path: Path) -> None:
     code = (
         "import sys; from fashion_cnn import sources; from itertools import islice; "
-        "list(islice(sources.default_sources(), 2)); sys.exit('torchvision' in sys.modules)"
+        "list(islice(fetching.default_sources(), 2)); sys.exit('torchvision' in sys.modules)"
     )
     environment = {**os.environ, "FASHION_MNIST_DIR": str(tmp_path)}
     assert (
@@ -182,7 +182,7 @@ def test_a_local_copy_needs_no_torchvision(tmp_path: Path) -> None:
 def test_all_fail_says_why_each_and_what_to_do(tmp_path: Path) -> None:
     tried = [folder_source(tmp_path / "nowhere"), raising(PermissionError("not for you"))]
     with pytest.raises(InputError) as caught:
-        sources.fetch(tmp_path / "deep" / "data", tried, TABLE)
+        fetching.fetch(tmp_path / "deep" / "data", tried, TABLE)
     message = str(caught.value)
     assert f"{tmp_path / 'nowhere'}: no such folder" in message
     assert "raising: not for you" in message
@@ -197,7 +197,7 @@ def test_says_what_is_tried_and_what_was_used(
 ) -> None:
     good = folder_of(tmp_path / "good", CONTENTS)
     tried = [folder_source(tmp_path / "nowhere"), folder_source(good), raising(AssertionError())]
-    sources.fetch(tmp_path / "data", tried, TABLE)
+    fetching.fetch(tmp_path / "data", tried, TABLE)
     assert capsys.readouterr().out.splitlines() == [
         f"Fashion-MNIST: trying {tmp_path / 'nowhere'}",
         "  passed over: no such folder",
@@ -219,7 +219,7 @@ def destination(tmp_path: Path) -> Path:
 
 def test_replaces_what_was_there(good: Source, destination: Path) -> None:
     folder_of(destination, {"images": b"damaged", "stray": b""})
-    sources.fetch(destination, [good], TABLE)
+    fetching.fetch(destination, [good], TABLE)
     assert written(destination) == CONTENTS
     assert [path.name for path in destination.parent.iterdir()] == ["fashion_mnist"]
 
@@ -227,7 +227,7 @@ def test_replaces_what_was_there(good: Source, destination: Path) -> None:
 def test_modes_do_not_depend_on_the_umask(good: Source, destination: Path) -> None:
     previous = os.umask(0o077)
     try:
-        sources.fetch(destination, [good], TABLE)
+        fetching.fetch(destination, [good], TABLE)
     finally:
         os.umask(previous)
     assert destination.stat().st_mode & 0o7777 == 0o755
@@ -238,7 +238,7 @@ def test_modes_do_not_depend_on_the_umask(good: Source, destination: Path) -> No
 def test_failure_leaves_what_was_there(error: BaseException, destination: Path) -> None:
     folder_of(destination, {"images": b"mine"})
     with pytest.raises(type(error)):
-        sources.fetch(destination, [raising(error)], TABLE)
+        fetching.fetch(destination, [raising(error)], TABLE)
     assert written(destination) == {"images": b"mine"}
     assert [path.name for path in destination.parent.iterdir()] == ["fashion_mnist"]
 
@@ -259,7 +259,7 @@ def test_ctrl_c_between_the_renames_leaves_what_was_there(
 
     monkeypatch.setattr(Path, "rename", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        sources.fetch(destination, [good], TABLE)
+        fetching.fetch(destination, [good], TABLE)
     assert written(destination) == {"images": b"mine"}
     assert [path.name for path in destination.parent.iterdir()] == ["fashion_mnist"]
 
@@ -267,15 +267,15 @@ def test_ctrl_c_between_the_renames_leaves_what_was_there(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from fashion_cnn import sources
+from fashion_cnn.sources import fetching
 
 class Killing(dict):
     def items(self):
         yield from list(super().items())[:1]
         os.kill(os.getpid(), signal.SIGKILL)
 
-source = sources.Source("killing", lambda files: Killing(images=b"whole", labels=b"never"))
-sources.fetch(Path(sys.argv[1]), [source])
+source = fetching.Source("killing", lambda files: Killing(images=b"whole", labels=b"never"))
+fetching.fetch(Path(sys.argv[1]), [source])
 """
 
 
@@ -295,7 +295,7 @@ def test_kill_leaves_nothing_that_looks_complete(
 def test_a_place_that_cannot_be_written_is_said(good: Source, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file/fashion_mnist: can't be written: "):
-        sources.fetch(tmp_path / "file" / "fashion_mnist", [good], TABLE)
+        fetching.fetch(tmp_path / "file" / "fashion_mnist", [good], TABLE)
 
 
 class Web(ThreadingHTTPServer):
@@ -564,7 +564,7 @@ def test_real_dataset_from_whichever_source_works(
     monkeypatch.setenv("LC_ALL", "C")
     destination = tmp_path / "fashion_mnist"
     try:
-        sources.fetch(destination)
+        fetching.fetch(destination)
     except InputError as error:
         skip_where_out_of_reach(error)
     # The values the specification gives, and the classes' known balance.

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fashion_cnn.project import TRAINED_BY
+from fashion_cnn.base.models import MODELS
 from tests.conftest import ROOT
 
 OUTPUTS = [
     "metrics/check_shapes.json",
     "plots/shapes.csv",
-    *(f"data/shapes/{model}.json" for model in TRAINED_BY),
+    *(f"data/shapes/{model}.json" for model in MODELS),
 ]
 
 
@@ -53,7 +53,7 @@ def test_files_are_the_same_whatever_the_machine_does_its_sums_in(project: Path)
         done = check_shapes(project, threads)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
-        assert done.stdout.count(" GFLOP/s ") == len(TRAINED_BY)
+        assert done.stdout.count(" GFLOP/s ") == len(MODELS)
         written.append([(project / name).read_bytes() for name in OUTPUTS])
     assert written[0] == written[1]
 

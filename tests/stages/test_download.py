@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fashion_cnn.sources.debian import SYSTEM_FOLDER
-from fashion_cnn.sources.idx import FILES
+from fashion_cnn.sources.files import FILES
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from fashion_cnn import weights
-from fashion_cnn.dataset import CLASSES, Transform
+from fashion_cnn.dataset.images import CLASSES, Transform
 from fashion_cnn.models import lenet
+from fashion_cnn.trained import weights
 from tests.conftest import Shell
 
 WRITTEN = ("data/predictions", "metrics/evaluate", "plots")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fashion_cnn.params import Augmentation
+from fashion_cnn.base.params import Augmentation
 from fashion_cnn.training.augmentation import augment, draw
 
 NONE = Augmentation(flip=0.0, shift=0, erase=0.0)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashion_cnn.compute import seeded
-from fashion_cnn.dataset import Images
-from fashion_cnn.errors import InputError
+from fashion_cnn.base.compute import seeded
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.dataset.images import Images
 from fashion_cnn.models import lenet
 from fashion_cnn.training import checkpoint
 from fashion_cnn.training.checkpoint import Checkpoints, fingerprint

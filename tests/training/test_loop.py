@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fashion_cnn import params
-from fashion_cnn.compute import choose, seeded
-from fashion_cnn.dataset import Images, Transform, read_split, shuffled
-from fashion_cnn.errors import InputError
+from fashion_cnn.base import params
+from fashion_cnn.base.compute import prepare, seeded
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.dataset.images import Images, Transform, read_split, shuffled
 from fashion_cnn.models import lenet
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.state import TrainingState
@@ -35,7 +35,7 @@ def fit(
             network = lenet.build()
     steps = math.ceil(len(images[0]) / recipe.batch_size)
     state = TrainingState("lenet", network, recipe, steps)
-    Loop(state, Transform(28, 0.5, 0.5), choose("cpu", "float32")).fit(*images)
+    Loop(state, Transform(28, 0.5, 0.5), prepare("cpu", "float32")).fit(*images)
     return state
 
 
@@ -157,7 +157,7 @@ def test_frozen_layers_stay_for_their_epochs(images: tuple[Images, Images]) -> N
             if ended:
                 seen.append(torch.equal(network.get_parameter("conv1.weight"), before))
 
-        Loop(state, Transform(28, 0.5, 0.5), choose("cpu", "float32"), pause=look).fit(*images)
+        Loop(state, Transform(28, 0.5, 0.5), prepare("cpu", "float32"), pause=look).fit(*images)
         assert seen == ([True, True, False] if stays else [True, False])
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from fashion_cnn import params
+from fashion_cnn.base import params
 from fashion_cnn.models import lenet, vgg11
 from fashion_cnn.training.optimization import make_optimizer, make_schedule
 from tests import recipes

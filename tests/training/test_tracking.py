@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from fashion_cnn.dataset import Images
+from fashion_cnn.dataset.images import Images
 from fashion_cnn.training.state import Epoch
 from fashion_cnn.training.tracking import Tracker, draw_predictions
 

@@ -12,10 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fashion_cnn import params, training, weights
-from fashion_cnn.compute import choose, seeded
-from fashion_cnn.errors import InputError
+from fashion_cnn.base import params
+from fashion_cnn.base.compute import prepare, seeded
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.models import lenet, vgg
+from fashion_cnn.trained import weights
+from fashion_cnn.training import run as training_run
 from tests import recipes
 
 LAYERS = '[{"layer": "conv1", "multiply_accumulates": 1000}]'
@@ -36,7 +38,7 @@ def project(tmp_path: Path, fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch
 def run(project: Path, recipe: params.Recipe) -> dict[str, str]:
     """Train and return the SHA-256 of each file that is written outside runs/."""
     model, build = ("vgg", vgg.build) if isinstance(recipe, params.VGG) else ("lenet", lenet.build)
-    training.train(model, build, recipe, recipes.dataset())
+    training_run.train(model, build, recipe, recipes.dataset())
     return {
         name: hashlib.sha256((project / name).read_bytes()).hexdigest()
         for name in (
@@ -83,7 +85,7 @@ def test_the_curve_has_a_row_an_epoch_and_the_metrics_are_the_kept_ones(
     metrics = json.loads((project / "metrics/train/lenet.json").read_text())
     for name, value in curve.iloc[-1].to_dict().items():
         assert metrics[name] == pytest.approx(value)
-    made_with = choose("cpu", "float32").describe() | {"processes": 1}
+    made_with = prepare("cpu", "float32").describe() | {"processes": 1}
     assert metrics["made_with"] == made_with
     trained = weights.load(project / "data/models/lenet.safetensors", "lenet")
     assert trained.made_with == made_with
@@ -152,8 +154,8 @@ def test_two_copies_of_one_experiment_do_not_keep_each_other_from_training(
         (folder / "dvc.yaml").touch()
     with ExitStack() as stack:
         monkeypatch.chdir(copy)
-        held = [training._hold_checkpoints(stack, "key").folder for _ in range(2)]
+        held = [training_run._hold_checkpoints(stack, "key").folder for _ in range(2)]
         assert held == [tmp_path / ".checkpoints" / "key", copy / ".checkpoints" / "key"]
         monkeypatch.chdir(tmp_path)
         with pytest.raises(InputError, match="trains this very run already"):
-            training._hold_checkpoints(stack, "key")
+            training_run._hold_checkpoints(stack, "key")

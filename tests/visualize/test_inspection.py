@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashion_cnn import params
-from fashion_cnn.dataset import Images, Transform
+from fashion_cnn.base import params
+from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models import lenet
 from fashion_cnn.visualize import inspection
 from fashion_cnn.visualize.extraction import convolutions

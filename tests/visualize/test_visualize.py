@@ -12,7 +12,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from fashion_cnn import visualize
+from fashion_cnn.visualize import drawing
 from fashion_cnn.visualize.inspection import Example
 from fashion_cnn.visualize.panels import arrange
 
@@ -21,13 +21,13 @@ WRONG = Example(9999, torch.zeros(1, 28, 28, dtype=torch.uint8), 0, 9, 1.0)
 
 
 def kernels(before: Tensor, after: Tensor, channel: str = "strongest", most: int = 64) -> Figure:
-    return visualize.draw_kernels(
+    return drawing.draw_kernels(
         "vgg, conv", before, after, channel=channel, most=most, colors="diverging"
     )
 
 
 def maps(*tensors: Tensor, dead: Tensor | None = None, colors: str = "diverging") -> Figure:
-    return visualize.draw_feature_maps(
+    return drawing.draw_feature_maps(
         "vgg11, features.11",
         {f"features.{11 + n} (MaxPool2d): {tuple(t.shape)}": t for n, t in enumerate(tensors)},
         EXAMPLE,
@@ -137,8 +137,8 @@ def test_tiles_stand_near_square_each_at_its_corner(count: int) -> None:
         kernels(torch.randn(1, 6, 5, 5), torch.randn(1, 6, 5, 5)),
         maps(torch.randn(512, 2, 2), dead=torch.ones(512, dtype=torch.bool)),
         maps(torch.zeros(1, 4, 4)),
-        visualize.draw_grad_cam("vgg11, features.14 (ReLU)", [WRONG], torch.rand(1, 4, 4)),
-        visualize.draw_grad_cam("lenet, relu2 (ReLU)", [EXAMPLE] * 10, torch.rand(10, 8, 8)),
+        drawing.draw_grad_cam("vgg11, features.14 (ReLU)", [WRONG], torch.rand(1, 4, 4)),
+        drawing.draw_grad_cam("lenet, relu2 (ReLU)", [EXAMPLE] * 10, torch.rand(10, 8, 8)),
     ],
     ids=["kernels", "a kernel", "maps", "a map", "an image", "ten images"],
 )
@@ -157,7 +157,7 @@ def test_saving_repeats_its_bytes_and_tells_tensorboard(tmp_path: Path) -> None:
     contents = []
     for _ in range(2):
         figures = iter([("kernels/lenet/features.0", kernels(weight, weight))])
-        visualize.save(figures, tmp_path / "plots", tmp_path / "runs")
+        drawing.save(figures, tmp_path / "plots", tmp_path / "runs")
         contents.append((tmp_path / "plots/kernels/lenet/features.0.png").read_bytes())
     assert contents[0] == contents[1]
     log = EventAccumulator(str(tmp_path / "runs")).Reload()

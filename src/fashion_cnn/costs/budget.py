@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from fashion_cnn.costs import layer_memory
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import VGG11
+from fashion_cnn.costs.estimates import layer_memory
 from fashion_cnn.costs.footprint import Footprint
-from fashion_cnn.errors import InputError
-from fashion_cnn.params import VGG11
 
 # What makes each estimate smaller, besides a smaller network.
 LOWER = {

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
-from fashion_cnn import models
-from fashion_cnn.compute import Compute
-from fashion_cnn.costs import Memory, training_flops, training_memory
-from fashion_cnn.params import Params, Precision, Recipe
+from fashion_cnn.base import models
+from fashion_cnn.base.compute import Compute
+from fashion_cnn.base.params import Params, Precision, Recipe
+from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
 from fashion_cnn.shapes import ShapeError, TracedLayer, trace
 
 SUMMED = ("parameters", "multiply_accumulates", "activation_bytes")

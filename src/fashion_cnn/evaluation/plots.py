@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
-from fashion_cnn import evaluation
-from fashion_cnn.dataset import CLASSES, Images
-from fashion_cnn.files import replacing
+from fashion_cnn.base.files import written_atomically
+from fashion_cnn.dataset.images import CLASSES, Images
+from fashion_cnn.evaluation import measures
 
 # Images of a gallery: rows and columns.
 ROWS, COLUMNS = 4, 6
@@ -27,9 +27,9 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
         images: the N images that the logits are of.
     """
     labels = images.labels
-    mistakes = evaluation.confident_mistakes(logits, labels)
-    doubtful = evaluation.likely_mislabelled(logits, labels)
-    error = evaluation.measure(logits, labels)["expected_calibration_error"]
+    mistakes = measures.confident_mistakes(logits, labels)
+    doubtful = measures.likely_mislabelled(logits, labels)
+    error = measures.measure(logits, labels)["expected_calibration_error"]
     counts = multiclass_confusion_matrix(logits.argmax(dim=1), labels, len(CLASSES)).numpy()
     # Each row by its own images; a class without any keeps a row of zeros.
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
@@ -38,8 +38,8 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
         "confusion_normalized": _draw_confusion(
             shares, f"{model}: share of each class's images", ".2f"
         ),
-        "reliability": _draw_reliability(evaluation.reliability(logits, labels), model, error),
-        "classes": _draw_classes(evaluation.measure_classes(logits, labels), model),
+        "reliability": _draw_reliability(measures.reliability(logits, labels), model, error),
+        "classes": _draw_classes(measures.measure_classes(logits, labels), model),
         "confident_mistakes": _draw_gallery(
             logits,
             images,
@@ -59,7 +59,7 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
     """Write NAME.png for each figure into `folder`, which then holds nothing else."""
     shutil.rmtree(folder, ignore_errors=True)
     for name, figure in figures.items():
-        with replacing(folder / f"{name}.png") as unfinished:
+        with written_atomically(folder / f"{name}.png") as unfinished:
             # The name and version of matplotlib would change the bytes and not the picture.
             figure.savefig(unfinished, format="png", metadata={"Software": None})
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from fashion_cnn.dataset import CLASSES, Images
+from fashion_cnn.dataset.images import CLASSES, Images
 
 # The projector sets out points of more dimensions than these only after a projection of its own.
 DIMENSIONS = 100

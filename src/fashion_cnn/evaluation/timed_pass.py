@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashion_cnn.compute import Compute
-from fashion_cnn.dataset import Images
-from fashion_cnn.inference import predict
-from fashion_cnn.slots import own_gpu
-from fashion_cnn.weights import Trained
+from fashion_cnn.base.compute import Compute
+from fashion_cnn.base.gpu_lock import own_gpu
+from fashion_cnn.dataset.images import Images
+from fashion_cnn.trained.inference import predict
+from fashion_cnn.trained.weights import Trained
 
 # Images whose features are kept: as many as TensorBoard's projector shows at ease.
 KEPT = 1000

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torchvision.models import VGG11_Weights, vgg11
 
-from fashion_cnn.errors import InputError
-from fashion_cnn.project import root
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.paths import root
 from fashion_cnn.shapes import trace
 
 # Side of the feature maps that the classifier expects.

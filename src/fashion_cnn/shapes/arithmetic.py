@@ -10,7 +10,7 @@ Source: Dumoulin & Visin (2016), A guide to convolution arithmetic for deep lear
 from numbers import Integral
 from typing import TypeGuard
 
-from fashion_cnn.errors import InputError
+from fashion_cnn.base.errors import InputError
 
 Pair = tuple[int, int]
 Size = int | Pair

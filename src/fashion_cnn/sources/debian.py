@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fashion_cnn.errors import InputError
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.sources.files import IdxFile
 from fashion_cnn.sources.folder import read_folder
-from fashion_cnn.sources.idx import IdxFile
 
 PACKAGE = "dataset-fashion-mnist"
 SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from fashion_cnn.errors import InputError
-from fashion_cnn.sources.idx import IdxFile, most_bytes, verified
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.sources.files import IdxFile, most_bytes, verified
 
 
 def read_mirror(

@@ -6,8 +6,8 @@ import struct
 import zlib
 from pathlib import Path
 
-from fashion_cnn.errors import InputError
-from fashion_cnn.sources.idx import FILES, write
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.sources.files import FILES, write
 
 NUM_CLASSES = 10
 IMAGE_SHAPE = (28, 28)

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from fashion_cnn.compute import derive_seed
-from fashion_cnn.params import Augmentation
+from fashion_cnn.base.compute import derive_seed
+from fashion_cnn.base.params import Augmentation
 
 # One uniform number an image for each of: flip or not, shift down, shift right, erase or not,
 # and the erased rectangle's area, aspect ratio, top and left.

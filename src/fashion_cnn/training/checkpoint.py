@@ -17,9 +17,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from fashion_cnn.dataset import Images
-from fashion_cnn.errors import InputError
-from fashion_cnn.files import replacing
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import written_atomically
+from fashion_cnn.dataset.images import Images
 
 METADATA_KEY = "fashion_cnn"
 KEPT = 2
@@ -115,7 +115,7 @@ class Checkpoints:
         values = _part(state, "", tensors)
         description = json.dumps({"values": values, "sha256": _digest(tensors)})
         path = self.folder / f"{step:012}.safetensors"
-        with replacing(path) as unfinished:
+        with written_atomically(path) as unfinished:
             save_file(tensors, unfinished, {METADATA_KEY: description})
         for old in self._newest_first()[KEPT:]:
             old.unlink()

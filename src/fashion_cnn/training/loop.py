@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
-from fashion_cnn.compute import Compute, reseed
-from fashion_cnn.dataset import CLASSES, Images, Transform, shuffled
-from fashion_cnn.errors import InputError
-from fashion_cnn.inference import predict
+from fashion_cnn.base.compute import Compute, reseed
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.dataset.images import CLASSES, Images, Transform, shuffled
+from fashion_cnn.trained.inference import predict
 from fashion_cnn.training.augmentation import augment, draw
 from fashion_cnn.training.distributed import ALONE, Processes
 from fashion_cnn.training.state import Epoch, TrainingState

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from fashion_cnn.params import Recipe
+from fashion_cnn.base.params import Recipe
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:

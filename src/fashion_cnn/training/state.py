@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from fashion_cnn.errors import InputError
-from fashion_cnn.params import Recipe
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import Recipe
 from fashion_cnn.training.optimization import make_optimizer, make_schedule
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from fashion_cnn.dataset import CLASSES, Images
-from fashion_cnn.files import write_csv, write_json
+from fashion_cnn.base.files import write_csv, write_json
+from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.training.state import Epoch
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashion_cnn.dataset import Images, Transform
-from fashion_cnn.params import ExportImages
+from fashion_cnn.base.params import ExportImages
+from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.visualize.extraction import (
     MapLayer,
     blocks,

@@ -16,7 +16,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 from torch import Tensor
 
-from fashion_cnn.dataset import CLASSES
+from fashion_cnn.dataset.images import CLASSES
 from fashion_cnn.visualize.inspection import Example
 
 # Red above and blue below a white 0, or grey as in the tutorial.

@@ -1,0 +1,98 @@
+"""A GPU for each stage: processes that start at once share a machine's GPUs by locks."""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+import torch
+
+from fashion_cnn.base.compute import Compute
+from fashion_cnn.base.errors import InputError
+
+STAGES_PER_GPU = "STAGES_PER_GPU"
+
+
+@contextmanager
+def own_gpu(compute: Compute) -> Iterator[Compute]:
+    """Hold the GPU that is computed on, or a free one where any will do; yield it.
+
+    torchrun's processes have theirs by their place among them.
+    """
+    if compute.device.type != "cuda" or "RANK" in os.environ:
+        yield compute
+        return
+    chosen = compute.device.index
+    indices = [chosen] if chosen is not None else [*range(torch.cuda.device_count())]
+    gpus = [str(torch.cuda.get_device_properties(index).uuid) for index in indices]
+    with gpu_slot(gpus, slots_folder(), stages_per_gpu()) as place:
+        yield replace(compute, device=torch.device("cuda", indices[place]))
+
+
+@contextmanager
+def gpu_slot(gpus: Sequence[str], folder: Path, per_gpu: int = 1) -> Iterator[int]:
+    """Hold one of the GPUs until the block ends; wait while all are taken.
+
+    Args:
+        gpus: the names of those that will do, such as their UUIDs, the same in every process.
+        folder: where the locks lie, the same for all processes that share the GPUs.
+        per_gpu: how many may hold the same GPU at a time.
+
+    Yields:
+        the index in `gpus` of the one held: the least taken first, then the first.
+
+    The system frees a slot when its process ends, however it ends.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        waiting = False
+        while (held := _take(gpus, folder, per_gpu)) is None:
+            if not waiting:
+                taken = "the GPU is" if len(gpus) == 1 else f"all {len(gpus)} GPUs are"
+                print(
+                    f"{taken} taken by other stages: waiting for one "
+                    f"({STAGES_PER_GPU}={per_gpu + 1} would share them)",
+                    flush=True,
+                )
+            waiting = True
+            time.sleep(0.5)
+        index, lock = held
+        stack.enter_context(lock)
+        yield index
+
+
+def _take(gpus: Sequence[str], folder: Path, per_gpu: int) -> tuple[int, TextIO] | None:
+    """Lock the first free slot: every GPU's first before any GPU's second."""
+    for place in range(per_gpu):
+        for index, gpu in enumerate(gpus):
+            lock = (folder / f"{gpu}.{place}").open("w")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return index, lock
+            except OSError:
+                lock.close()
+    return None
+
+
+def slots_folder() -> Path:
+    """Return the folder of this user's locks, whichever copy of the repository asks."""
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    base = Path(given) if given and os.access(given, os.W_OK) else Path(tempfile.gettempdir())
+    return base / f"fashion-cnn-gpus-{os.getuid()}"
+
+
+def stages_per_gpu(environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many stages may share a GPU: STAGES_PER_GPU, by default 1.
+
+    Raises:
+        InputError: it is no whole number of at least 1.
+    """
+    text = environment.get(STAGES_PER_GPU, "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"{STAGES_PER_GPU}: expected a whole number from 1, got {text!r}")
+    return int(text)

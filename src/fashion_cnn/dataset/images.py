@@ -1,0 +1,136 @@
+"""Fashion-MNIST on one device: read, split, shuffle, transform a batch at a time."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fashion_cnn.base.compute import derive_seed
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import Dataset
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+IMAGE_SIZE = 28
+
+
+@dataclass(frozen=True)
+class Images:
+    """Pixels (N, 1, 28, 28) uint8 in [0, 255] and labels (N,) int64 in [0, 9]."""
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: slice | Tensor) -> "Images":
+        return Images(self.pixels[index], self.labels[index])
+
+    def to(self, device: torch.device) -> "Images":
+        """Return the same images on `device`."""
+        return Images(self.pixels.to(device), self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class Transform:
+    """Scale to [0, 1], normalise, then resize bilinearly to `image_size` pixels a side."""
+
+    image_size: int
+    mean: float
+    standard_deviation: float
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Turn pixels (N, 1, H, W) uint8 into (N, 1, image_size, image_size) float32."""
+        images = pixels.float().div_(255).sub_(self.mean).div_(self.standard_deviation)
+        if images.shape[-2:] != (self.image_size, self.image_size):
+            # Antialiasing changes nothing but a reduction, and costs time in an enlargement.
+            images = F.interpolate(
+                images,
+                size=(self.image_size, self.image_size),
+                mode="bilinear",
+                antialias=self.image_size < pixels.shape[-1],
+            )
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+def read(folder: Path, subset: Literal["train", "t10k"]) -> Images:
+    """Read the training or the test images from their two IDX files.
+
+    Source: LeCun, Cortes & Burges, "The MNIST database", file format.
+
+    Raises:
+        InputError: a file is missing or is no IDX file of the shape that its name promises.
+    """
+    pixels = _read_idx(folder / f"{subset}-images-idx3-ubyte", dimensions=3)
+    labels = _read_idx(folder / f"{subset}-labels-idx1-ubyte", dimensions=1)
+    if len(pixels) != len(labels):
+        raise InputError(f"{folder}: {len(pixels)} {subset} images, but {len(labels)} labels")
+    return Images(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(labels).long())
+
+
+def read_split(folder: Path, dataset: Dataset) -> tuple[Images, Images]:
+    """Read the training file and part it into training and validation images.
+
+    Both are in random order, a pure function of `dataset.split_seed`.
+
+    Raises:
+        InputError: a file is missing or damaged, or no training image would be left.
+    """
+    images = read(folder, "train")
+    kept = dataset.validation_images
+    if kept >= len(images):
+        raise InputError(
+            f"dataset.validation_images: expected fewer than the {len(images)} images, got {kept}"
+        )
+    order = shuffled(len(images), dataset.split_seed, "split")
+    return images[order[kept:]], images[order[:kept]]
+
+
+def shuffled(count: int, *seed: int | str) -> Tensor:
+    """Return a permutation of range(count), (count,) int64, a pure function of `seed`."""
+    generator = torch.Generator().manual_seed(derive_seed(*seed))
+    return torch.randperm(count, generator=generator)
+
+
+def batches(images: Images, batch_size: int, order: Tensor | None = None) -> Iterator[Images]:
+    """Yield every image once, `batch_size` at a time, the last batch smaller where it must be."""
+    for start in range(0, len(images), batch_size):
+        chosen = slice(start, start + batch_size)
+        yield images[chosen] if order is None else images[order[chosen]]
+
+
+def _read_idx(path: Path, *, dimensions: int) -> np.ndarray:
+    """Read an IDX file of unsigned bytes: magic number, big-endian sizes, values."""
+    header = 4 + 4 * dimensions
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run `dvc repro download`")
+    content = path.read_bytes()
+    sizes = tuple(np.frombuffer(content[4:header], dtype=">u4").tolist())
+    magic = bytes([0, 0, 8, dimensions])
+    expected_shape = dimensions == 1 or sizes[1:] == (IMAGE_SIZE, IMAGE_SIZE)
+    if (
+        content[:4] != magic
+        or not expected_shape
+        or len(content) != header + np.prod(sizes, dtype=int)
+    ):
+        raise InputError(
+            f"{path} is truncated or no IDX file of {dimensions} dimension(s): "
+            "delete it and run `dvc repro download`"
+        )
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes).copy()

@@ -1,0 +1,163 @@
+"""Predictions -> numbers and tables."""
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from scipy.stats import binomtest
+from torch import Tensor, nn
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_calibration_error,
+    multiclass_f1_score,
+    multiclass_precision,
+    multiclass_recall,
+    multiclass_stat_scores,
+)
+
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.shapes import trace
+
+# Bins of confidence, as in Guo et al. (2017).
+BINS = 15
+
+
+def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    """Return the metrics of logits (N, 10) float32 against labels (N,) int64.
+
+    Returns:
+        images: N; accuracy, top_2_accuracy, macro_f1: in [0, 1]; accuracy_low, accuracy_high: the
+        95% interval of the accuracy; loss: mean negative log-likelihood in nats;
+        expected_calibration_error: in [0, 1], over 15 bins. macro_f1 is the mean over the classes
+        that are among the labels or the predictions.
+
+    Raises:
+        InputError: a logit is NaN or infinite.
+
+    Source: Wilson (1927) for the interval; Guo et al. (2017), eq. 3, for the calibration error.
+    """
+    _require_finite(logits)
+    classes = len(CLASSES)
+    probabilities = logits.softmax(dim=1)
+    correct = int((logits.argmax(dim=1) == labels).sum())
+    interval = binomtest(correct, len(labels)).proportion_ci(0.95, method="wilson")
+    top_2 = multiclass_accuracy(probabilities, labels, classes, average="micro", top_k=2)
+    measured: dict[str, float | Tensor] = {
+        "accuracy": multiclass_accuracy(probabilities, labels, classes, average="micro"),
+        "accuracy_low": interval.low,
+        "accuracy_high": interval.high,
+        "top_2_accuracy": top_2,
+        "macro_f1": multiclass_f1_score(probabilities, labels, classes, average="macro"),
+        "loss": F.cross_entropy(logits, labels),
+        "expected_calibration_error": multiclass_calibration_error(
+            probabilities, labels, classes, n_bins=BINS
+        ),
+    }
+    return {
+        "images": len(labels),
+        **{name: float(f"{float(value):.6g}") for name, value in measured.items()},
+    }
+
+
+def cost(network: nn.Module, image_size: int) -> dict[str, int]:
+    """Return what the network takes: parameters, multiply-accumulates an image, weight bytes."""
+    weights = list(network.parameters())
+    layers = trace(network, (1, image_size, image_size))
+    return {
+        "parameters": sum(weight.numel() for weight in weights),
+        "multiply_accumulates": sum(layer.multiply_accumulates for layer in layers),
+        "weight_bytes": sum(weight.numel() * weight.element_size() for weight in weights),
+    }
+
+
+def measure_classes(logits: Tensor, labels: Tensor) -> pd.DataFrame:
+    """Return class, precision, recall, f1 and images, a row a class, in the classes' order.
+
+    A class that is never predicted has precision 0, one without images recall 0, and f1 is 0
+    where it has neither, so that no cell is empty.
+    """
+    predicted, classes = logits.argmax(dim=1), len(CLASSES)
+    table = {
+        "precision": multiclass_precision(predicted, labels, classes, average=None),
+        "recall": multiclass_recall(predicted, labels, classes, average=None),
+        "f1": multiclass_f1_score(predicted, labels, classes, average=None),
+    }
+    # Columns of the scores: true and false positives, true and false negatives, support.
+    support = multiclass_stat_scores(predicted, labels, classes, average=None)[:, 4]
+    return pd.DataFrame(
+        {"class": CLASSES}
+        | {name: column.double().numpy().round(6) for name, column in table.items()}
+        | {"images": support.numpy()}
+    )
+
+
+def reliability(logits: Tensor, labels: Tensor) -> pd.DataFrame:
+    """Return low, high, images, confidence and accuracy, a row a bin of confidence.
+
+    Confidence and accuracy are means over the images of the bin, NaN where it has none; the
+    expected calibration error is the mean gap between the two, weighted by images.
+
+    Source: Guo et al. (2017), figure 1.
+    """
+    confidence, predicted = logits.softmax(dim=1).max(dim=1)
+    edges = torch.linspace(0, 1, BINS + 1)
+    number = (torch.bucketize(confidence, edges, right=True) - 1).clamp(max=BINS - 1)
+    answers = pd.DataFrame({"confidence": confidence, "accuracy": (predicted == labels).double()})
+    bins = answers.groupby(number.numpy()).mean().reindex(range(BINS))
+    bins.insert(0, "low", edges[:-1].numpy())
+    bins.insert(1, "high", edges[1:].numpy())
+    bins.insert(2, "images", number.bincount(minlength=BINS).numpy())
+    return bins
+
+
+def confident_mistakes(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the indices of the wrong answers (M,) int64, the surest first."""
+    return _wrong_by(-logits.double().softmax(dim=1).amax(dim=1), logits, labels)
+
+
+def likely_mislabelled(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the indices of the wrong answers (M,) int64, the likeliest wrong labels first.
+
+    That is where the network, trained on other images, gives the label the least probability.
+
+    Source: Northcutt, Jiang & Chuang (2021), "Confident Learning", section 3.2: self-confidence.
+    """
+    trust = logits.double().log_softmax(dim=1).gather(1, labels[:, None])
+    return _wrong_by(trust[:, 0], logits, labels)
+
+
+def tabulate(logits: Tensor, labels: Tensor) -> tuple[str, str]:
+    """Return two CSV texts with a row an image, classes by name.
+
+    Returns:
+        index, label, predicted and the probability of each class, to 6 decimals; and actual,
+        predicted, for a confusion matrix.
+    """
+    names = pd.Series(CLASSES)
+    table = pd.DataFrame(logits.softmax(dim=1).numpy(), columns=list(CLASSES))
+    table.insert(0, "index", range(len(labels)))
+    table.insert(1, "label", names[labels.numpy()].to_numpy())
+    table.insert(2, "predicted", names[logits.argmax(dim=1).numpy()].to_numpy())
+    confusion = table[["label", "predicted"]].rename(columns={"label": "actual"})
+    return (
+        table.to_csv(index=False, float_format="%.6f", lineterminator="\n"),
+        confusion.to_csv(index=False, lineterminator="\n"),
+    )
+
+
+def _require_finite(logits: Tensor) -> None:
+    broken = int((~logits.isfinite()).any(dim=1).sum())
+    if broken:
+        raise InputError(
+            f"the network's answer to {broken} of {len(logits)} images is NaN or infinite, so "
+            "nothing is measured: train it again, at a lower learning rate or in float32"
+        )
+
+
+def _wrong_by(score: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the indices of the wrong answers, the lowest score first, ties in their order.
+
+    Scores are float64: in float32, many sure answers have a probability of exactly 1.
+    """
+    wrong = (logits.argmax(dim=1) != labels).nonzero().flatten()
+    return wrong[score[wrong].argsort(stable=True)]

@@ -1,0 +1,83 @@
+"""Networks against each other, on the same test images."""
+
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy.stats import binomtest
+
+from fashion_cnn.base.errors import InputError
+
+
+def read_predictions(path: Path, model: str) -> pd.DataFrame:
+    """Read the columns index, label and predicted of a model's predictions.
+
+    Raises:
+        InputError: the file is missing or has no such columns.
+    """
+    mend = f"make it with `dvc repro evaluate@{model}`"
+    try:
+        return pd.read_csv(path, usecols=["index", "label", "predicted"])
+    except FileNotFoundError:
+        raise InputError(f"{path} is missing: {mend}") from None
+    except (ValueError, UnicodeDecodeError):
+        raise InputError(f"{path} is no table of predictions: {mend}") from None
+
+
+def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+    """Return how the networks' answers to the same images differ.
+
+    Args:
+        predictions: by model, a row an image: index, label and predicted.
+
+    Returns:
+        pairs: a list, since DVC would make a column of every number outside of one: first and
+        second, the networks; how many images only the first and only the second gets right; the
+        two-sided p-value of McNemar's exact test, so small where chance alone hardly makes one of
+        two equally good networks so much better. all_wrong: images that every network gets wrong;
+        images: all of them.
+
+    Raises:
+        InputError: the networks were shown different images.
+    """
+    first, *others = predictions.values()
+    asked = ["index", "label"]
+    if any(not other[asked].equals(first[asked]) for other in others):
+        raise InputError(
+            "the predictions are of different images: "
+            f"evaluate all of {', '.join(predictions)} again with `dvc repro`"
+        )
+    right = {model: table["predicted"] == table["label"] for model, table in predictions.items()}
+    return {
+        "pairs": [
+            {"first": first, "second": second, **_pair(right[first], right[second])}
+            for first, second in combinations(right, 2)
+        ],
+        "all_wrong": int((~pd.DataFrame(right).any(axis=1)).sum()),
+        "images": len(first),
+    }
+
+
+def mcnemar(first_only_right: int, second_only_right: int) -> float:
+    """Return the exact two-sided p-value that two networks err equally often.
+
+    Args:
+        first_only_right: images that only the first network got right.
+        second_only_right: images that only the second did.
+
+    Source: McNemar (1947), by the binomial distribution instead of its approximation.
+    """
+    differing = first_only_right + second_only_right
+    # Networks that agree on every image give no reason to tell them apart.
+    return float(binomtest(first_only_right, differing).pvalue) if differing else 1.0
+
+
+def _pair(first: "pd.Series[bool]", second: "pd.Series[bool]") -> dict[str, float]:
+    first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())
+    return {
+        "first_only_right": first_only,
+        "second_only_right": second_only,
+        "p_value": float(f"{mcnemar(first_only, second_only):.6g}"),
+    }

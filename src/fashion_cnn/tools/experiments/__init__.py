@@ -1,0 +1,1 @@
+"""DVC's experiments: run, searched and compared."""

@@ -1,0 +1,135 @@
+"""DVC's experiments: run one in a folder of its own, and read what came of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.paths import root
+
+
+def run(name: str, changes: Mapping[str, object], target: str) -> None:
+    """Run an experiment in a folder of its own, and keep it under `name`, in place of another.
+
+    Args:
+        name: what DVC shall call it.
+        changes: values by the full names of parameters; the others are the working tree's.
+        target: the stage to stop at.
+
+    Raises:
+        InputError: it failed.
+    """
+    with running(name, changes, target) as process:
+        process.wait()
+    if process.returncode:
+        raise failure(name)
+
+
+@contextmanager
+def running(
+    name: str, changes: Mapping[str, object], target: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Start what `run` runs, its output going to `log_file`; yield its process.
+
+    An exception that leaves the block, Ctrl-C's and SIGTERM's among them, ends it.
+    """
+    if reference(name):
+        dvc("exp", "remove", name)
+    settings = [
+        part for key, value in changes.items() for part in ("-S", f"{key}={as_yaml(value)}")
+    ]
+    command = ["dvc", "exp", "run", "--temp", "--name", name, *settings, target]
+    terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with log_file(name).open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", *command],
+            cwd=root(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    except BaseException:
+        interrupt(process)
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, terminated)
+
+
+def interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """Ask an experiment and all that it started to end, as Ctrl-C does, and wait until they have.
+
+    They are a process group of their own, which the terminal's Ctrl-C does not reach.
+    """
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        process.wait()
+
+
+def failure(name: str) -> InputError:
+    """Return the error that says why an experiment failed."""
+    log = log_file(name)
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    told = [line for line in lines if line.lower().startswith("error")] or lines[-1:] or ["unknown"]
+    return InputError(f"experiment {name} failed: {told[0]}; all it said is in {log}")
+
+
+def log_file(name: str) -> Path:
+    """Return the file that an experiment's output goes to."""
+    folder = root() / "runs" / "experiments"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{name}.log"
+
+
+def reference(name: str) -> str:
+    """Return git's reference of the last commit's experiment of this name; empty without one."""
+    commit = _git("rev-parse", "HEAD").strip()
+    pattern = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+    return _git("for-each-ref", "--format=%(refname)", pattern).strip()
+
+
+def metrics(name: str, file: str) -> dict[str, Any]:
+    """Return what an experiment wrote to a metrics file."""
+    values: dict[str, Any] = json.loads(_git("show", f"{reference(name)}:{file}"))
+    return values
+
+
+def code() -> str:
+    """Return git's hash of the package as the last commit has it."""
+    return _git("rev-parse", "HEAD:src").strip()
+
+
+def as_yaml(value: object) -> str:
+    """Return a parameter's value as YAML writes it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+
+
+def dvc(*arguments: str) -> str:
+    """Return what a command of DVC prints.
+
+    Raises:
+        InputError: it failed, with the first line of what it said.
+    """
+    return _output(sys.executable, "-m", "dvc", *arguments)
+
+
+def _git(*arguments: str) -> str:
+    return _output("git", *arguments)
+
+
+def _output(*command: str) -> str:
+    done = subprocess.run(
+        command, cwd=root(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        told = done.stderr.strip().splitlines()[:1] or ["it failed"]
+        raise InputError(f"`{' '.join(command[-4:])}`: {told[0]}")
+    return done.stdout

@@ -1,0 +1,186 @@
+"""A search for a better recipe: Optuna proposes, DVC runs each trial, the bad ones end early."""
+
+import csv
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from fashion_cnn.base import params
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.models import MODELS
+from fashion_cnn.base.paths import copies, root
+from fashion_cnn.tools.experiments import running, search
+
+# Trials that end by themselves before any is ended early against their median.
+UNPRUNED = 4
+
+
+def run(model: str) -> str:
+    """Search the ranges of sweep.yaml for the highest validation accuracy; never see the test set.
+
+    An interrupted sweep goes on where it was: the trial that ran goes on from its checkpoint. Other
+    ranges, another recipe or other code begin a new one.
+
+    Returns:
+        The best trials as a table, and the command that applies the best.
+
+    Raises:
+        InputError: sweep.yaml is wrong, another sweep runs here, or no trial succeeds.
+    """
+    values = params.load()
+    trials, ranges = search.load(root() / "sweep.yaml", model, values)
+    with _alone():
+        return _run(model, trials, ranges, values)
+
+
+def _run(model: str, trials: int, ranges: search.Ranges, values: params.Params) -> str:
+    study = _study(model, values, ranges)
+    checkpoints = _folder() / "checkpoints"
+    os.environ["CHECKPOINTS"] = str(checkpoints)
+    for left in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(left.number, state=TrialState.FAIL)
+        study.enqueue_trial(left.params)
+    while len(_ended(study)) < trials:
+        # A sampler of its own for each trial: an interrupted sweep does not draw the same again.
+        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+        trial = study.ask()
+        name = f"{study.study_name}-{trial.number}"
+        settings = {f"{model}.{key}": each.suggest(trial, key) for key, each in ranges.items()}
+        trial.set_user_attr("settings", settings)
+        trial.set_user_attr("experiment", name)
+        _try(study, trial, model, name, settings)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return _report(study)
+
+
+def _try(
+    study: optuna.Study, trial: Trial, model: str, name: str, settings: Mapping[str, object]
+) -> None:
+    """Run a trial to its end, or to the epoch in which it falls behind, and tell the study."""
+    told = ", ".join(f"{key}={value}" for key, value in settings.items())
+    print(f"{name}: {told}", flush=True)
+    with running.running(name, settings, MODELS[model].stage) as process:
+        pruned = _watch(process, trial, model, name)
+    if pruned:
+        study.tell(trial, state=TrialState.PRUNED)
+        print(f"{name}: behind the others, ended in epoch {pruned}", flush=True)
+    elif process.returncode:
+        study.tell(trial, state=TrialState.FAIL)
+        error = running.failure(name)
+        if not _ended(study):
+            raise error
+        print(error, file=sys.stderr, flush=True)
+    else:
+        accuracy = running.metrics(name, f"metrics/train/{model}.json")["validation_accuracy"]
+        study.tell(trial, accuracy)
+        print(f"{name}: validation accuracy {accuracy:.4f}", flush=True)
+
+
+def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: str) -> int:
+    """Wait for the trial's end; return the epoch in which it was ended early, or 0."""
+    reported = 0
+    log = running.log_file(name)
+    while process.poll() is None:
+        time.sleep(0.5)
+        # Before the stage runs, the curve in its folder is the last commit's.
+        if f"Running stage '{MODELS[model].stage}'" not in log.read_text(errors="replace"):
+            continue
+        curve = _copy(name) / "plots" / "training" / f"{model}.csv"
+        for row in _rows(curve)[reported:]:
+            reported = int(row["epoch"])
+            trial.report(float(row["validation_accuracy"]), reported)
+        if reported and trial.should_prune() and process.poll() is None:
+            running.interrupt(process)
+            return reported
+    return 0
+
+
+def _copy(name: str) -> Path:
+    """Return the folder in which DVC runs the experiment of this name."""
+    for file in (copies(root()) / "standalone" / "run").glob("*/*.run"):
+        info = json.loads(file.read_text("utf-8"))
+        if info["name"] == name and Path(info["root_dir"]).is_dir():
+            return Path(info["root_dir"])
+    return root() / "runs" / "no-such-experiment"
+
+
+def _rows(curve: Path) -> list[dict[str, str]]:
+    if not curve.is_file():
+        return []
+    with curve.open(encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optuna.Study:
+    """Open the study of these ranges, this recipe and this code, or begin it."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    searched = {name: each.model_dump() for name, each in ranges.items()}
+    recipe = getattr(values, model).model_dump(exclude={*ranges})
+    inputs = [searched, recipe, values.dataset.model_dump(), running.code()]
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    journal = JournalStorage(JournalFileBackend(str(_folder() / "journal")))
+    return optuna.create_study(
+        storage=journal,
+        study_name=f"{model}-sweep-{digest[:4]}",
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED),
+        load_if_exists=True,
+    )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold off a second sweep: it would take the first one's running trial for an interrupted."""
+    with (_folder() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                "another sweep runs in this repository: wait for it, or stop it"
+            ) from None
+        yield
+
+
+def _folder() -> Path:
+    folder = root() / "runs" / "sweep"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def _report(study: optuna.Study) -> str:
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    best = sorted(complete, key=lambda trial: trial.value or 0.0, reverse=True)
+    lines = [
+        f"{trial.value:.4f}  {trial.user_attrs['experiment']}: "
+        + ", ".join(f"{key}={value}" for key, value in trial.user_attrs["settings"].items())
+        for trial in best[:5]
+    ]
+    if not best:
+        raise InputError("no trial ran to its end: see the files in runs/experiments/")
+    pruned = len(_ended(study)) - len(complete)
+    return "\n".join(
+        [
+            f"validation accuracy of the best of {len(complete)} trials; {pruned} ended early:",
+            *lines,
+            f"apply the best with `dvc exp apply {best[0].user_attrs['experiment']}`, "
+            "then evaluate it with `dvc repro`",
+        ]
+    )

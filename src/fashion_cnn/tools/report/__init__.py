@@ -1,0 +1,1 @@
+"""Two revisions of the project as one page."""

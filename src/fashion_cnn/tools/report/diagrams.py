@@ -1,0 +1,195 @@
+"""Sections of diagrams: training curves, confusion, classes, calibration."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from fashion_cnn.base.models import MODELS
+from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.tools.report import charts
+from fashion_cnn.tools.report.blocks import Chart, Section, Table
+from fashion_cnn.tools.report.compare import TITLES, Comparison
+from fashion_cnn.tools.report.revision import MissingError, Revision
+from fashion_cnn.tools.report.statistics import reliability
+
+COLUMNS = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
+MEASURES = {
+    "f1": "both in one, their harmonic mean",
+    "precision": "of the images it calls so, those that are",
+    "recall": "of the images that are so, those it finds",
+}
+MEASURES_TITLES = {"f1": "F1", "precision": "Precision", "recall": "Recall"}
+
+
+def curves(comparison: Comparison) -> Section:
+    """Return the loss and the accuracy of training, epoch by epoch."""
+    now, notes = comparison.now, []
+    found = {}
+    for revision in (now,) if comparison.same else (now, comparison.baseline):
+        for model in MODELS:
+            try:
+                path = f"plots/training/{model}.csv"
+                table = revision.csv(path, ["epoch", *COLUMNS])
+                found[model, revision is now] = table.dropna().reset_index(drop=True)
+            except MissingError as missing:
+                notes.append(str(missing))
+    figures = []
+    for what, title in (("loss", "mean cross-entropy, nats"), ("accuracy", "accuracy")):
+        columns = [f"train_{what}", f"validation_{what}"]
+        span = [v for table in found.values() for v in table[columns].to_numpy().ravel()]
+        for model in MODELS:
+            if len(found.get((model, True), ())):
+                old = found.get((model, False))
+                figures.append(_curve(model, what, title, found[model, True], old, span))
+    lead = "Training is measured while the weights still move, validation after each epoch."
+    return Section("curves", "Training", lead, figures, notes)
+
+
+def confusion(revision: Revision) -> Section:
+    """Return what each class was taken for."""
+    figures, notes = [], []
+    for model, title in TITLES.items():
+        try:
+            table = revision.csv(f"plots/confusion/{model}.csv", ["actual", "predicted"])
+        except MissingError as missing:
+            notes.append(str(missing))
+            continue
+        counted = pd.crosstab(table["actual"], table["predicted"])
+        counts = counted.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy()
+        errors = counts * (1 - np.eye(len(CLASSES), dtype=int))
+        row, column = np.unravel_index(errors.argmax(), errors.shape)
+        most = f"{CLASSES[row]} taken for {CLASSES[column]}, {errors[row, column]:,} times"
+        rows = [[name, *map(str, line)] for name, line in zip(CLASSES, counts, strict=True)]
+        figures.append(
+            Chart(
+                caption=f"{title}: percent of each class",
+                label=f"Confusion of {title}. Most often: {most}",
+                svg=charts.confusion(counts, CLASSES),
+                values=Table(f"{title}: images, actual by predicted", ("", *CLASSES), rows),
+            )
+        )
+    lead = "A row is what the image is, a column what the network says; errors are tinted warm."
+    return Section("confusion", "What is taken for what", lead, figures, notes)
+
+
+def classes(revision: Revision) -> Section:
+    """Return precision, recall and F1 of each class."""
+    notes, tables = [], {}
+    for model in MODELS:
+        try:
+            table = revision.csv(f"plots/classes/{model}.csv", ["class", *MEASURES])
+            # Of a class that is never named, the precision counts as 0.
+            tables[model] = table.set_index("class")[list(MEASURES)].fillna(0.0)
+        except MissingError as missing:
+            notes.append(str(missing))
+    figures = []
+    span = [float(table.to_numpy().min()) for table in tables.values()] + [1.0]
+    for measure, meaning in MEASURES.items() if tables else ():
+        names = next(iter(tables.values())).index
+        rows = [
+            (
+                name,
+                [
+                    _class_dot(model, float(table[measure].get(name, math.nan)))
+                    for model, table in tables.items()
+                ],
+            )
+            for name in names
+        ]
+        worst = min(rows, key=lambda row: min(dot.value for dot in row[1]))[0]
+        cells = [[name, *(f"{100 * dot.value:.1f}%" for dot in dots)] for name, dots in rows]
+        heads = ("", *(TITLES[model] for model in tables))
+        figures.append(
+            Chart(
+                caption=f"{MEASURES_TITLES[measure]}: {meaning}",
+                label=f"{MEASURES_TITLES[measure]} by class and network; lowest for {worst}",
+                svg=charts.dots(rows, measure, span),
+                values=Table(f"{MEASURES_TITLES[measure]} by class", heads, cells),
+                key=[(model, TITLES[model]) for model in tables],
+            )
+        )
+    lead = "Which classes are hard, and for whom."
+    return Section("classes", "Class by class", lead, figures, notes)
+
+
+def calibration(comparison: Comparison) -> Section:
+    """Return accuracy against confidence."""
+    figures = []
+    for model, predictions in comparison.predictions.items():
+        table = reliability(predictions)
+        bins = [
+            (float(confidence), float(accuracy), int(images))
+            for confidence, accuracy, images in table.itertuples(index=False)
+        ]
+        error = comparison.metrics[model].get("expected_calibration_error")
+        said = "" if error is None else f", expected error {100 * error:.2f}%"
+        rows = [
+            [
+                f"to {100 * (number + 1) / len(bins):.0f}%",
+                f"{count:,}",
+                *("–" if not count else f"{100 * share:.1f}%" for share in (confidence, accuracy)),
+            ]
+            for number, (confidence, accuracy, count) in enumerate(bins)
+        ]
+        heads = ("Confidence", "Images", "Mean confidence", "Accuracy")
+        figures.append(
+            Chart(
+                caption=f"{TITLES[model]}{said}",
+                label=f"Accuracy by confidence of {TITLES[model]}{said}",
+                svg=charts.reliability(bins),
+                values=Table(f"{TITLES[model]}: accuracy by confidence", heads, rows),
+            )
+        )
+    lead = (
+        "Of the answers given with 90% confidence, 90% should be right: bars on the dashed line. "
+        "Dots are the confidence itself; bins of fewer than 30 images are faint."
+    )
+    notes = [note for note in comparison.notes if comparison.now.title in note]
+    return Section("calibration", "How sure they are", lead, figures, notes)
+
+
+def _curve(
+    model: str,
+    what: str,
+    y_title: str,
+    table: pd.DataFrame,
+    before: pd.DataFrame | None,
+    span: Sequence[float],
+) -> Chart:
+    percent = what == "accuracy"
+    lines = []
+    for when, style, source in (("baseline, ", " before", before), ("", "", table)):
+        for part, kind in (("training", "train"), ("validation", model)):
+            if source is None or not len(source):
+                continue
+            column = f"{'train' if part == 'training' else part}_{what}"
+            epochs, values = source["epoch"].tolist(), source[column].tolist()
+            line = charts.Line(f"{when}{part}", kind + style, epochs, values)
+            lines.append(line)
+    key = [(model, "validation"), ("train", "training")]
+    if before is not None and len(before):
+        key.append(("before", "baseline"))
+    last = table.iloc[-1]
+    final = last[f"validation_{what}"]
+    said = f"{100 * final:.2f}%" if percent else f"{final:.4f}"
+    rows = [
+        [f"{epoch:g}", f"{training:.4f}", f"{validation:.4f}"]
+        for epoch, training, validation in table[
+            ["epoch", f"train_{what}", f"validation_{what}"]
+        ].itertuples(index=False)
+    ]
+    name = f"{TITLES[model]}: {what}"
+    return Chart(
+        caption=f"{name}, {said} at the end",
+        label=f"{name} by epoch. Validation ends at {said} after epoch {last['epoch']:g}",
+        svg=charts.lines(lines, "epoch", y_title, span, percent),
+        values=Table(f"{name} by epoch", ("Epoch", "Training", "Validation"), rows),
+        key=key,
+        mark="line",
+    )
+
+
+def _class_dot(model: str, value: float) -> charts.Dot:
+    return charts.Dot(model, model, value, tip=f"{TITLES[model]}: {100 * value:.1f}%")

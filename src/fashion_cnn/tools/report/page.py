@@ -1,0 +1,162 @@
+"""Sections -> report.html and report.md."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+
+from markupsafe import Markup
+from tabulate import tabulate
+
+from fashion_cnn.tools.report.blocks import Cell, Chart, Gallery, Picture, Section, Table
+from fashion_cnn.tools.report.charts import TEMPLATES
+from fashion_cnn.tools.report.compare import METRICS, TITLES, Comparison
+from fashion_cnn.tools.report.statistics import wilson
+
+# Sections of the page in short, and how many images it shows of each.
+SHORT = {
+    "summary": 1,
+    "changes": 1,
+    "data": 1,
+    "networks": 0,
+    "curves": 3,
+    "pairs": 1,
+    "mistakes": 3,
+}
+LONG = ("Parameters of the networks", "Other parameters")
+
+
+def html(comparison: Comparison, sections: Sequence[Section]) -> str:
+    """Return the page as one HTML file that loads nothing."""
+    return (
+        TEMPLATES.get_template("page.html")
+        .render(
+            now=comparison.now,
+            baseline=comparison.baseline,
+            same=comparison.same,
+            heroes=heroes(comparison),
+            sections=sections,
+            chart_css=text("chart.css"),
+            page_css=text("page.css"),
+            script=text("page.js"),
+        )
+        .lstrip()
+    )
+
+
+def markdown(comparison: Comparison, sections: Sequence[Section], folder: str) -> str:
+    """Return the page in short, for a pull request, with images of `folder`."""
+    chosen = [section for section in sections if section.name in SHORT]
+    return TEMPLATES.get_template("report.md").render(
+        now=comparison.now,
+        baseline=comparison.baseline,
+        same=comparison.same,
+        sections=[
+            {
+                "title": section.title,
+                "lead": Markup(section.lead),
+                "notes": [Markup(note) for note in section.notes],
+                "figures": [Markup(words) for words in _figures(section, folder)],
+            }
+            for section in chosen
+        ],
+    )
+
+
+def images(comparison: Comparison, sections: Sequence[Section]) -> dict[str, bytes]:
+    """Return the images of the page in short, by file name."""
+    found = {}
+    for section in sections:
+        for name, figure in _images(section):
+            found[name] = (
+                standalone(figure.svg).encode()
+                if isinstance(figure, Chart)
+                else comparison.now.read(figure.path)
+            )
+    return found
+
+
+def _figures(section: Section, folder: str) -> list[str]:
+    """Return a section's tables and images in Markdown."""
+    tables = [
+        f"**{figure.caption}**\n\n{markdown_table(figure)}"
+        for figure in section.figures
+        if isinstance(figure, Table) and figure.caption not in LONG
+    ]
+    shown = [
+        f"![{_escape(figure.label if isinstance(figure, Chart) else figure.alt)}]({folder}/{name})"
+        for name, figure in _images(section)
+    ]
+    # Images in a row, so that drawings of the three networks stand side by side.
+    return [*tables, *([" ".join(shown)] if shown else [])]
+
+
+def _images(section: Section) -> list[tuple[str, Chart | Picture]]:
+    """Return the images that the page in short shows of a section, with their file names."""
+    if section.name not in SHORT:
+        return []
+    found: list[Chart | Picture] = []
+    for figure in section.figures:
+        if isinstance(figure, Chart):
+            found.append(figure)
+        elif isinstance(figure, Gallery):
+            found.append(figure.pictures[0])
+    return [
+        (f"{section.name}_{number}.{'svg' if isinstance(figure, Chart) else 'png'}", figure)
+        for number, figure in enumerate(found[: SHORT[section.name]], start=1)
+    ]
+
+
+def heroes(comparison: Comparison) -> list[dict[str, str]]:
+    """Return each network's accuracy in words."""
+    found = []
+    for model, values in comparison.metrics.items():
+        if "accuracy" not in values:
+            continue
+        images = int(values["images"])
+        low, high = wilson(values["accuracy"], images)
+        change = comparison.changes[model].get("accuracy")
+        said = ""
+        if change and not comparison.same:
+            said = f"{METRICS[0].show_difference(change.difference)}: {change.verdict}"
+            if not change.difference:
+                said = "the same as the baseline"
+        found.append(
+            {
+                "model": model,
+                "title": TITLES[model],
+                "accuracy": METRICS[0].show(values["accuracy"]),
+                "interval": f"{100 * low:.2f} to {100 * high:.2f} on {images:,} test images",
+                "change": said,
+            }
+        )
+    return found
+
+
+def markdown_table(table: Table) -> str:
+    """Return a table in GitHub's Markdown."""
+    rows = [[_plain(cell) for cell in row] for row in table.rows]
+    align = ["left"] + ["left" if table.text else "right"] * (len(table.columns) - 1)
+    heads = [_escape(name) for name in table.columns]
+    return tabulate(rows, heads, "github", colalign=align, disable_numparse=True)
+
+
+def standalone(svg: Markup) -> str:
+    """Return a chart as a file of its own, light or dark as its reader's system."""
+    end = svg.index(">") + 1
+    paper = '<rect width="100%" height="100%" fill="var(--paper)"/>'
+    return f"{svg[:end]}<style>{text('chart.css')}</style>{paper}{svg[end:]}".strip() + "\n"
+
+
+def text(name: str) -> Markup:
+    """Return a file of templates/ as it is."""
+    return Markup((files("fashion_cnn.tools.report") / "templates" / name).read_text("utf-8"))
+
+
+def _plain(cell: Cell | str) -> str:
+    if isinstance(cell, str):
+        return _escape(cell)
+    shown = f"**{cell.text}**" if cell.mark else cell.text
+    return _escape(f"{shown} ({cell.below})" if cell.below else shown)
+
+
+def _escape(words: str) -> str:
+    return words.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,64 @@
+"""Two revisions of the project as one page: report.html, and report.md in short."""
+
+from contextlib import closing
+from pathlib import Path
+
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import write_text, written_atomically
+from fashion_cnn.tools.report import data, diagrams, images, numbers, page, run
+from fashion_cnn.tools.report.blocks import Section
+from fashion_cnn.tools.report.compare import Comparison, compare
+from fashion_cnn.tools.report.revision import Revision
+
+IMAGES = "report_images"
+
+
+def write(root: Path, revision: str, baseline: str, output: Path) -> list[Path]:
+    """Write report.html and report.md, with its images beside it, into `output`.
+
+    Args:
+        root: the repository's folder.
+        revision: what to report on: "workspace", or what git or DVC call a revision.
+        baseline: what to compare it with; the same kinds.
+        output: a folder, made where it is not there.
+
+    Returns:
+        Both files.
+    """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output: expected a folder, got the file {output}")
+    with closing(Revision(root, revision)) as now, closing(Revision(root, baseline)) as before:
+        comparison = compare(now, before)
+        sections = sections_of(comparison)
+        pictures = page.images(comparison, sections)
+    for name, content in pictures.items():
+        with written_atomically(output / IMAGES / name) as unfinished:
+            unfinished.write_bytes(content)
+    for path in (output / IMAGES).glob("*"):
+        if path.name not in pictures:
+            path.unlink()
+    write_text(output / "report.html", page.html(comparison, sections))
+    write_text(output / "report.md", page.markdown(comparison, sections, IMAGES))
+    return [output / "report.html", output / "report.md"]
+
+
+def sections_of(comparison: Comparison) -> list[Section]:
+    """Return the page's sections, in order."""
+    now = comparison.now
+    return [
+        run.summary(comparison),
+        numbers.changes(comparison),
+        data.data(comparison),
+        run.pipeline_of(now),
+        numbers.networks(comparison),
+        diagrams.curves(comparison),
+        diagrams.confusion(now),
+        diagrams.classes(now),
+        diagrams.calibration(comparison),
+        numbers.pairs(now),
+        images.kernels(now),
+        images.feature_maps(now),
+        images.attention(now),
+        images.mistakes(now),
+        run.provenance(now),
+    ]

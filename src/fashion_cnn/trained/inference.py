@@ -1,0 +1,25 @@
+"""A network's logits for many images."""
+
+import torch
+from torch import Tensor, nn
+
+from fashion_cnn.base.compute import Compute
+from fashion_cnn.dataset.images import Images, Transform, batches
+
+
+@torch.inference_mode()
+def predict(
+    network: nn.Module, images: Images, transform: Transform, compute: Compute, batch_size: int
+) -> Tensor:
+    """Return the logits (N, classes) float32 of `images`, in order, on the compute device.
+
+    The network runs in evaluation mode and is left in the mode it was in.
+    """
+    training = network.training
+    network.eval()
+    logits = []
+    for batch in batches(images, batch_size):
+        with compute.autocast():
+            logits.append(network(transform(batch.pixels.to(compute.device))).float())
+    network.train(training)
+    return torch.cat(logits)

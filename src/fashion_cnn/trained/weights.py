@@ -1,0 +1,131 @@
+"""Trained networks as safetensors files that say how to rebuild the network."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import written_atomically
+from fashion_cnn.base.models import MODELS, build
+from fashion_cnn.dataset.images import Transform
+
+# safetensors writes several metadata keys in random order; one key keeps the bytes the same.
+METADATA_KEY = "fashion_cnn"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network on the CPU, the transform of its input, and how it was made."""
+
+    network: nn.Module
+    transform: Transform
+    recipe: Mapping[str, Any]
+    made_with: Mapping[str, Any]
+
+
+def save(
+    path: Path,
+    network: nn.Module,
+    *,
+    model: str,
+    architecture: Mapping[str, int],
+    transform: Transform,
+    recipe: Mapping[str, Any],
+    made_with: Mapping[str, Any],
+) -> None:
+    """Write the weights, and in the file's metadata what rebuilds the network, atomically.
+
+    Args:
+        path: the safetensors file.
+        network: any device, any memory format; written as contiguous float32.
+        model: the module of fashion_cnn.models that builds the network.
+        architecture: the arguments of that module's `build`.
+        transform: what images go through before the network.
+        recipe: the params that it was trained with.
+        made_with: provenance, such as device, precision and versions.
+    """
+    description = {
+        "model": model,
+        "architecture": dict(architecture),
+        "transform": asdict(transform),
+        "recipe": dict(recipe),
+        "made_with": dict(made_with),
+    }
+    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    with written_atomically(path) as unfinished:
+        save_file(tensors, unfinished, {METADATA_KEY: json.dumps(description, sort_keys=True)})
+
+
+def save_kernels(path: Path, network: nn.Module) -> None:
+    """Write the weight of every convolution, by its name, as contiguous float32, atomically."""
+    kernels = {
+        f"{name}.weight": module.weight.detach().cpu().contiguous()
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+    with written_atomically(path) as unfinished:
+        save_file(kernels, unfinished)
+
+
+def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor]:
+    """Return the weight (out, in, h, w) of every convolution from a file of `save_kernels`.
+
+    Args:
+        path: the safetensors file.
+        model: lenet, vgg or vgg11.
+        network: the network after its training.
+
+    Raises:
+        InputError: the file is missing, damaged, or of another network.
+    """
+    mend = f"make it with `dvc repro {MODELS[model].stage}`"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {mend}")
+    try:
+        kernels = {n.removesuffix(".weight"): kernel for n, kernel in load_file(path).items()}
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
+    expected = {
+        name: module.weight.shape
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+    if {name: kernel.shape for name, kernel in kernels.items()} != expected:
+        raise InputError(f"{path} does not fit the network: {mend}")
+    return kernels
+
+
+def load(path: Path, model: str) -> Trained:
+    """Rebuild the network of `model` from a file that `save` wrote.
+
+    Raises:
+        InputError: the file is missing, damaged, or not of this model.
+    """
+    mend = f"make it with `dvc repro {MODELS[model].stage}`"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {mend}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            description = json.loads((file.metadata() or {})[METADATA_KEY])
+            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if description["model"] != model:
+            raise InputError(f"{path} holds {description['model']!r}, not {model!r}: {mend}")
+        with torch.device("meta"):
+            network = build(model, **description["architecture"])
+        network.load_state_dict(tensors, assign=True)
+        transform = Transform(**description["transform"])
+        return Trained(network.eval(), transform, description["recipe"], description["made_with"])
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
+    except (KeyError, TypeError, json.JSONDecodeError):
+        raise InputError(f"{path} does not come from this project: {mend}") from None
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path} does not fit the network: {mend} ({reason})") from None

@@ -1,0 +1,129 @@
+"""Stages share GPUs by a slot each; no GPU is needed to see it."""
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from fashion_cnn.base import gpu_lock
+from fashion_cnn.base.compute import Compute
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.gpu_lock import gpu_slot, own_gpu, slots_folder, stages_per_gpu
+
+HOLD = """
+import sys
+from pathlib import Path
+from fashion_cnn.base.gpu_lock import gpu_slot
+with gpu_slot(["a", "b"], Path(sys.argv[1])) as index:
+    print(index, flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    """A process that holds a slot until its input ends."""
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": "src"},
+    )
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    return process.stdout.readline().strip()
+
+
+def test_processes_take_different_gpus_and_a_third_waits_for_one_to_end(tmp_path: Path) -> None:
+    with holder(tmp_path) as first, holder(tmp_path) as second:
+        assert sorted([line(first), line(second)]) == ["0", "1"]
+        with holder(tmp_path) as third:
+            assert line(third).startswith("all 2 GPUs are taken by other stages: waiting")
+            # A killed process frees its slot too.
+            second.kill()
+            freed = line(third)
+            assert freed in ("0", "1")
+            assert first.stdin
+            first.stdin.close()
+            first.wait()
+            with gpu_slot(["a", "b"], tmp_path) as index:
+                assert str(index) != freed
+
+
+def test_shared_gpus_are_filled_evenly(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        taken = [stack.enter_context(gpu_slot(["a", "b"], tmp_path, 2)) for _ in range(4)]
+        assert taken == [0, 1, 0, 1]
+        ended = threading.Event()
+
+        def fifth() -> None:
+            with gpu_slot(["a", "b"], tmp_path, 2):
+                ended.set()
+
+        thread = threading.Thread(target=fifth)
+        thread.start()
+        assert not ended.wait(0.2)
+    thread.join(10)
+    assert ended.is_set()
+
+
+def test_sharing_is_asked_for_by_a_whole_number() -> None:
+    assert stages_per_gpu({}) == 1
+    assert stages_per_gpu({"STAGES_PER_GPU": "3"}) == 3
+    for wrong in ("0", "-1", "two", ""):
+        with pytest.raises(InputError, match="STAGES_PER_GPU: expected a whole number from 1"):
+            stages_per_gpu({"STAGES_PER_GPU": wrong})
+
+
+def test_every_copy_of_the_repository_uses_the_same_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = slots_folder()
+    monkeypatch.chdir(tmp_path)
+    assert slots_folder() == before
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of two GPUs, as far as torch tells, with slots of its own."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"gpu-{index}")
+    )
+    monkeypatch.setattr(gpu_lock, "slots_folder", lambda: tmp_path)
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.delenv("STAGES_PER_GPU", raising=False)
+
+
+def held_by(device: str) -> torch.device:
+    with own_gpu(Compute(torch.device(device), torch.float32)) as held:
+        return held.device
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_any_gpu_is_the_first_that_is_free_and_a_named_one_that_very_one() -> None:
+    assert held_by("cuda") == torch.device("cuda:0")
+    assert held_by("cuda:1") == torch.device("cuda:1")
+    with own_gpu(Compute(torch.device("cuda"), torch.float32)) as first:
+        assert first.device == torch.device("cuda:0")
+        assert held_by("cuda") == torch.device("cuda:1")
+    with own_gpu(Compute(torch.device("cuda:1"), torch.float32)):
+        assert held_by("cuda") == torch.device("cuda:0")
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_what_has_no_gpu_or_is_told_which_by_torchrun_takes_no_slot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert held_by("cpu") == torch.device("cpu")
+    monkeypatch.setenv("RANK", "0")
+    assert held_by("cuda") == torch.device("cuda")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,212 @@
+"""params.yaml is strict, complete, and means what DVC says it means."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from fashion_cnn.base import params
+from fashion_cnn.base.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+
+
+def write(tmp_path: Path, edit: dict[str, Any]) -> Path:
+    """Write the default params with `edit` (dotted key -> value; ... deletes) applied."""
+    yaml = YAML(typ="safe")
+    values = yaml.load(ROOT / "params.yaml")
+    for key, value in edit.items():
+        *sections, last = key.split(".")
+        target = values
+        for section in sections:
+            target = target[section]
+        if value is ...:
+            del target[last]
+        else:
+            target[last] = value
+    path = tmp_path / "params.yaml"
+    yaml.dump(values, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("edit", "line"),
+    [
+        (
+            {"lenet.learning_rate": -0.1},
+            "lenet.learning_rate: expected a number greater than 0, got -0.1",
+        ),
+        ({"lenet.epochs": 2.0}, "lenet.epochs: expected an integer, got 2.0"),
+        ({"lenet.epochs": True}, "lenet.epochs: expected an integer, got True"),
+        ({"lenet.epochs": "3"}, "lenet.epochs: expected an integer, got '3'"),
+        ({"lenet.learning_rate": "1e-5"}, "lenet.learning_rate: expected a number, got '1e-5'"),
+        (
+            {"vgg.weight_decay": float("nan")},
+            "vgg.weight_decay: expected a finite number, got nan",
+        ),
+        (
+            {"vgg.optimizer": "sdg"},
+            "vgg.optimizer: expected 'sgd', 'adam' or 'adamw', got 'sdg'",
+        ),
+        (
+            {"vgg.width_divisor": 3},
+            "vgg.width_divisor: expected 1, 2, 4, 8, 16, 32 or 64, got 3",
+        ),
+        (
+            {"vgg11.device": "gpu"},
+            "vgg11.device: expected text of the form ^(auto|cpu|mps|cuda(:\\d+)?)$, got 'gpu'",
+        ),
+        (
+            {"lenet.learning_rat": 1},
+            "lenet.learning_rat: unknown key, got 1; did you mean learning_rate?",
+        ),
+        (
+            {"evaluate.batch_size": ...},
+            "evaluate.batch_size: expected a value, got none: the key is missing",
+        ),
+        (
+            {"vgg.train_images": 55_001},
+            "vgg.train_images: expected at most the 55000 images that "
+            "dataset.validation_images leaves, got 55001",
+        ),
+        *(
+            (
+                {"export_images.images": images},
+                "export_images.images: expected one_per_class or a list of indices from 0 to "
+                f"9999, got {images!r}",
+            )
+            for images in ([10_000], [0, -1], [True], [], 3, "per_class")
+        ),
+        (
+            {"export_images.maps_after": ["pool", "relu"]},
+            "export_images.maps_after.1: expected 'convolution', 'activation' or 'pool', "
+            "got 'relu'",
+        ),
+        ({"vgg": 5}, "vgg: expected a section of keys, got 5"),
+        (
+            {"dataset.validation_images": 60_000},
+            "dataset.validation_images: expected a number less than 60000, got 60000",
+        ),
+    ],
+)
+def test_a_fault_is_one_line_that_names_key_expected_and_found(
+    tmp_path: Path, edit: dict[str, Any], line: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        params.load(write(tmp_path, edit))
+    assert str(error.value).splitlines() == ["params.yaml has 1 fault(s):", line]
+
+
+@pytest.mark.parametrize("images", ["one_per_class", [9999, 0]])
+def test_images_are_chosen_by_index_or_one_per_class(tmp_path: Path, images: object) -> None:
+    path = write(tmp_path, {"export_images.images": images})
+    assert params.load(path).export_images.images == images
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    edit = {"lenet.epochs": 0, "vgg.seed": -1, "vgg11.weights": 3, "evaluate.color": "red"}
+    with pytest.raises(InputError) as error:
+        params.load(write(tmp_path, edit))
+    told = str(error.value).splitlines()
+    assert told[0] == "params.yaml has 4 fault(s):"
+    assert [line.split(":")[0] for line in told[1:]] == list(edit)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "params.yaml is empty"),
+        ("# only a comment\n", "params.yaml is empty"),
+        ("- a\n- b\n", "expected a mapping of sections, got a list"),
+        ("lenet: {}\nlenet: {}\n", 'line 2: found duplicate key "lenet"'),
+        ("lenet: [1\nvgg: 2\n", "params.yaml cannot be read: line 2"),
+        ("lenet: \x00\n", "params.yaml cannot be read"),
+    ],
+)
+def test_a_file_that_holds_no_params_is_named(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as error:
+        params.load(path)
+    assert told in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"params\.yaml is missing: restore it"):
+        params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("written", ["1e-05", "1e-5", "0.00001", "1.0e-05"])
+def test_small_numbers_mean_what_dvc_reads(tmp_path: Path, written: str) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    rate = params.load(ROOT / "params.yaml").lenet.learning_rate
+    path = tmp_path / "params.yaml"
+    head, _, tail = text.partition("  learning_rate: ")
+    path.write_text(f"{head}  learning_rate: {written} #{tail}")
+    assert params.load(path).lenet.learning_rate == 1e-5 != rate
+
+
+def test_yaml_1_1_spellings_are_not_converted(tmp_path: Path) -> None:
+    assert params.load(_with_epochs(tmp_path, "010")).lenet.epochs == 10
+    with pytest.raises(InputError, match=r"lenet\.epochs: expected an integer, got 'yes'"):
+        params.load(_with_epochs(tmp_path, "yes"))
+
+
+def _with_epochs(tmp_path: Path, written: str) -> Path:
+    head, _, tail = (ROOT / "params.yaml").read_text().partition("  epochs: ")
+    path = tmp_path / "params.yaml"
+    path.write_text(f"{head}  epochs: {written} #{tail}")
+    return path
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_every_preset_is_valid_and_says_what_it_is_for(preset: Path) -> None:
+    params.load(preset)
+    head = preset.read_text().partition("\ndataset:")[0]
+    for wanted in (f"make repro PRESET={preset.stem}", "Measured"):
+        assert wanted in head
+
+
+def test_the_four_presets_are_there_and_cpu_is_the_default() -> None:
+    assert [path.stem for path in PRESETS] == ["cpu", "gpu", "notebook", "smoke"]
+    assert (ROOT / "presets/cpu.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_every_value_has_a_comment() -> None:
+    for line in (ROOT / "params.yaml").read_text().splitlines():
+        if line.startswith("  "):
+            assert "  # " in line or " # " in line, line
+
+
+def test_the_notebook_preset_is_the_tutorials_recipe() -> None:
+    values = params.load(ROOT / "presets/notebook.yaml")
+    assert [
+        (r.image_size, r.optimizer, r.learning_rate, r.batch_size, r.epochs, r.schedule)
+        for r in (values.lenet, values.vgg, values.vgg11)
+    ] == [
+        (28, "sgd", 0.001, 4, 1, "constant"),
+        (224, "adam", 0.001, 64, 5, "constant"),
+        (224, "adam", 0.001, 64, 5, "constant"),
+    ]
+    assert (values.lenet.momentum, values.vgg.width_divisor, values.vgg11.weights) == (
+        0.9,
+        8,
+        "none",
+    )
+
+
+def test_the_committed_schema_is_current_and_accepts_the_params() -> None:
+    committed = (ROOT / "params.schema.json").read_text()
+    assert committed == params.schema()
+    schema = json.loads(committed)
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    jsonschema.validate(values, schema)
+    values["export_images"]["images"] = "one_per_class"
+    jsonschema.validate(values, schema)
+    values["lenet"]["learning_rate"] = -1
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(values, schema)

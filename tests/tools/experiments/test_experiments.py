@@ -1,0 +1,257 @@
+"""DVC experiments as a user runs them, on a LeNet of a few steps: queued, compared, applied."""
+
+import fcntl
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+
+from fashion_cnn.tools.experiments.comparing import Experiment, table
+from tests.conftest import Shell
+
+GRID = [(rate, seed) for rate in (0.002, 0.004, 0.006, 0.008) for seed in (0, 1)]
+SWEEP = "trials: 2\nlenet:\n  learning_rate: {low: 0.002, high: 0.008, log: true}\n"
+RESULTS = ("metrics/train/lenet.json", "plots/training/lenet.csv")
+
+
+@pytest.fixture(scope="module")
+def small(
+    make_clone: Callable[[Path], Path], shell: Shell, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A fresh clone in which a LeNet on 400 images has been trained, evaluated and committed."""
+    folder = make_clone(tmp_path_factory.mktemp("experiments") / "clone")
+    text = (folder / "presets/smoke.yaml").read_text()
+    (folder / "params.yaml").write_text(text.replace("train_images: 4000", "train_images: 400"))
+    (folder / "sweep.yaml").write_text(SWEEP)
+    # LeNet's stages alone: DVC applies only experiments whose every output was made once.
+    pipeline = YAML(typ="safe").load(folder / "dvc.yaml")
+    del pipeline["plots"]
+    for name in ("train_vgg", "finetune_vgg11", "compare_models"):
+        del pipeline["stages"][name]
+    for name in ("export_images", "evaluate"):
+        pipeline["stages"][name]["matrix"]["model"] = ["lenet"]
+    YAML().dump(pipeline, folder / "dvc.yaml")
+    (folder / "dvc.lock").unlink()
+    done = shell("dvc", "repro", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    shell("git", "add", "-A", cwd=folder)
+    assert shell("git", "commit", "-qm", "small", cwd=folder).returncode == 0
+    return folder
+
+
+def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell) -> None:
+    grid = ("-S", "lenet.learning_rate=0.002,0.004,0.006,0.008", "-S", "lenet.seed=0,1")
+    done = shell("dvc", "exp", "run", "--queue", *grid, "train_lenet", cwd=small)
+    assert done.returncode == 0, done.stderr
+    names = re.findall(r"Queued experiment '(.+?)'", done.stdout)
+    assert len(names) == len(GRID)
+    assert shell("dvc", "queue", "start", "-j", "2", cwd=small).returncode == 0
+    deadline = time.monotonic() + 300
+    while re.search("Queued|Running", shell("dvc", "queue", "status", cwd=small).stdout):
+        assert time.monotonic() < deadline
+        time.sleep(2)
+    status = shell("dvc", "queue", "status", cwd=small).stdout
+    assert status.count("Success") == len(GRID), status
+
+    # The same in the working tree, one after another, without DVC's memory of runs.
+    text = (small / "params.yaml").read_text()
+    for name, (rate, seed) in zip(names, GRID, strict=True):
+        lenet, rest = text.split("\nvgg:", 1)
+        lenet = re.sub(r"learning_rate: \S+", f"learning_rate: {rate}", lenet)
+        lenet = re.sub(r"  seed: \S+", f"  seed: {seed}", lenet)
+        (small / "params.yaml").write_text(f"{lenet}\nvgg:{rest}")
+        done = shell("python", "stages/train_lenet.py", cwd=small, PYTHONPATH="src")
+        assert done.returncode == 0, done.stderr
+        (reference,) = shell(
+            "git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}", cwd=small
+        ).stdout.split()
+        for file in RESULTS:
+            queued = shell("git", "show", f"{reference}:{file}", cwd=small).stdout
+            assert queued == (small / file).read_text()
+    shell("git", "checkout", "-q", ".", cwd=small)
+    assert shell("dvc", "checkout", "-q", "--force", cwd=small).returncode == 0
+
+    shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src")
+    assert shown.returncode == 0, shown.stderr
+    lines = shown.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    accuracies = [float(line.split()[1]) for line in lines[3:]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    # These were trained alone: the evaluation that their commits hold is of other weights.
+    changed = next(line for line in lines if line.startswith(names[0]))
+    assert changed.split()[2:] == ["-", "-", "lenet.learning_rate=0.002"]
+
+
+def test_an_experiment_is_shown_compared_applied_branched_and_removed(
+    small: Path, shell: Shell
+) -> None:
+    def dvc(*arguments: str) -> str:
+        done = shell("dvc", "exp", *arguments, cwd=small)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    before = (small / "params.yaml").read_text()
+    dvc("run", "--temp", "--name", "faster", "-S", "lenet.learning_rate=0.006", "evaluate@lenet")
+    assert (small / "params.yaml").read_text() == before
+    assert "[faster]" in dvc("list")
+    header = dvc("show", "--csv", "--only-changed").splitlines()[0].split(",")
+    assert "lenet.learning_rate" in header
+    assert len(header) < 25
+    assert re.search(r"lenet\.learning_rate +0\.004 +0\.006", dvc("diff", "HEAD", "faster"))
+    dvc("branch", "faster", "faster-branch")
+    assert "faster-branch" in shell("git", "branch", "--list", cwd=small).stdout
+    dvc("apply", "faster")
+    assert "learning_rate: 0.006" in (small / "params.yaml").read_text()
+    shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src").stdout
+    assert re.search(r"^workspace, faster .* lenet.learning_rate=0.006$", shown, re.M), shown
+    assert shell("dvc", "status", "evaluate@lenet", "--json", cwd=small).stdout.strip() == "{}"
+    shell("git", "checkout", "-q", ".", cwd=small)
+    shell("dvc", "checkout", "-q", "--force", cwd=small)
+    dvc("remove", "faster")
+    assert "[faster]" not in dvc("list")
+
+
+def interrupt(
+    folder: Path, environment: dict[str, str], number: signal.Signals, *command: str
+) -> str:
+    """Stop a command of the package in its first training; return what it had printed."""
+    logs = folder / "runs/experiments"
+    before = set(logs.glob("*"))
+    with subprocess.Popen(
+        (sys.executable, "-m", "fashion_cnn", *command),
+        cwd=folder,
+        env=environment | {"PYTHONPATH": "src"},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        while not any(
+            "Running stage 'train_lenet'" in log.read_text() for log in {*logs.glob("*")} - before
+        ):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.send_signal(number)
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    # Nothing goes on alone.
+    copies = str(folder / ".dvc/tmp/exps/")
+    processes = psutil.process_iter(["cmdline", "cwd"])
+    assert not [each.info for each in processes if (each.info["cwd"] or "").startswith(copies)]
+    return printed
+
+
+def test_seeds_are_experiments_of_their_own(
+    small: Path, shell: Shell, environment: dict[str, str]
+) -> None:
+    interrupt(small, environment, signal.SIGTERM, "seeds", "lenet", "3")
+    for _ in range(2):
+        done = shell(
+            "python", "-m", "fashion_cnn", "seeds", "lenet", "2", cwd=small, PYTHONPATH="src"
+        )
+        assert done.returncode == 0, done.stderr
+        lines = done.stdout.splitlines()
+        assert [line.split()[0] for line in lines[-5:]] == ["0", "1", "mean", "standard", "95%"]
+        assert lines[-5] != lines[-4]
+    listed = shell("dvc", "exp", "list", "--name-only", cwd=small).stdout.split()
+    assert {"lenet-seed-0", "lenet-seed-1"} <= set(listed)
+    assert shell("git", "status", "--porcelain", cwd=small).stdout == ""
+
+
+def test_an_interrupted_sweep_goes_on_and_its_best_is_applied(
+    small: Path, shell: Shell, environment: dict[str, str]
+) -> None:
+    begun = interrupt(small, environment, signal.SIGINT, "sweep", "lenet")
+    assert shell("git", "status", "--porcelain", cwd=small).stdout == ""
+
+    done = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
+    assert done.returncode == 0, done.stderr
+    # The trial that was interrupted is made again before any other.
+    assert done.stdout.splitlines()[0].split(": ")[1] == begun.strip().split(": ")[1]
+    assert "of the best of 2 trials" in done.stdout
+    again = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
+    assert again.stdout == done.stdout[done.stdout.index("validation accuracy of the best") :]
+    best = re.findall(r"`dvc exp apply (.+?)`", done.stdout)[0]
+    assert shell("dvc", "exp", "apply", best, cwd=small).returncode == 0
+    rate = re.search(rf"{best}: lenet.learning_rate=(\S+)", done.stdout)
+    assert rate
+    assert f"learning_rate: {rate[1]}" in (small / "params.yaml").read_text()
+    metrics = json.loads((small / "metrics/train/lenet.json").read_text())
+    highest = re.search(rf"([\d.]+)  {best}", done.stdout)
+    assert highest
+    assert metrics["validation_accuracy"] == pytest.approx(float(highest[1]), abs=1e-4)
+    shell("git", "checkout", "-q", ".", cwd=small)
+    shell("dvc", "checkout", "-q", "--force", cwd=small)
+
+
+def test_a_second_sweep_is_refused_while_one_runs(small: Path, shell: Shell) -> None:
+    lock = small / "runs/sweep/lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: another sweep runs in this repository: wait for it, or stop it\n"
+    )
+
+
+def experiment(name: str, accuracy: float | None, **params: object) -> Experiment:
+    files = (
+        {} if accuracy is None else {"metrics/train/lenet.json": {"validation_accuracy": accuracy}}
+    )
+    defaults = {"lenet.epochs": 2, "lenet.seed": 0, "vgg.epochs": 1}
+    return Experiment(name, "done", defaults | params, files)
+
+
+def test_a_table_holds_only_what_differs_best_first() -> None:
+    same = experiment("workspace", 0.8)
+    commit = experiment("main", 0.8)
+    better = experiment("better", 0.9, **{"lenet.epochs": 3})
+    queued = Experiment("later", "queued", better.params | {"lenet.epochs": 4, "lenet.seed": 7}, {})
+    other = experiment("other", 0.8, **{"vgg.epochs": 2})
+    found = table("lenet", [same, commit, better, queued, other])
+    assert found
+    assert [line.split()[0] for line in found.splitlines()[3:]] == ["better", "main", "later"]
+    assert "lenet.epochs=2, lenet.seed=0" in found
+    assert "later (queued)" in found
+    assert table("lenet", [same, commit, other]) is None
+    assert "vgg.epochs=2" in (table("vgg", [same, commit, other]) or "")
+
+
+def test_a_table_tells_what_all_share_and_what_is_alike_once() -> None:
+    commit = experiment("main", 0.9)
+    smoke = {"lenet.epochs": 1, "evaluate.test_images": 500}
+    commit.params["evaluate.test_images"] = None
+    alike = [experiment(name, 0.7, **smoke) for name in ("workspace", "one", "two", "three")]
+    other = experiment("other", 0.8, **smoke, **{"lenet.seed": 3})
+    found = table("lenet", [alike[0], commit, *alike[1:], other])
+    assert found
+    assert [line.split("  ")[0] for line in found.splitlines()[3:]] == [
+        "main",
+        "other",
+        "workspace, one and 2 others",
+        "all but main: lenet.epochs=1, evaluate.test_images=500",
+    ]
+    rows = [re.split(r" {2,}", line)[-1] for line in found.splitlines()[3:-1]]
+    assert rows == ["lenet.seed=0", "lenet.seed=3", "no other parameter"]
+    # One alone shares with none.
+    found = table("lenet", [alike[0], commit])
+    assert found
+    assert found.splitlines()[-1].endswith("lenet.epochs=1, evaluate.test_images=500")
+    assert found.splitlines()[-1].startswith("workspace")
+
+
+def test_a_table_of_many_differences_keeps_to_its_width() -> None:
+    many = {f"lenet.parameter_{number}": number for number in range(30)}
+    commit = experiment("main", 0.8, **dict.fromkeys(many, -1))
+    found = table("lenet", [commit, commit, experiment("x" * 60, 0.9, **many)])
+    assert found
+    assert max(map(len, found.splitlines())) <= 100
+    assert "parameter_29=29" in found

@@ -1,0 +1,33 @@
+"""The spread over seeds is that of a textbook's sample."""
+
+import pytest
+from scipy import stats
+
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.tools.experiments import seeds
+
+
+def test_the_interval_is_students() -> None:
+    values = [0.901, 0.904, 0.899, 0.907, 0.903]
+    found = seeds.spread(values)
+    test = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert found.mean == pytest.approx(0.9028)
+    assert found.standard_deviation == pytest.approx(0.0030332, abs=1e-7)
+    assert (found.low, found.high) == pytest.approx((test.low, test.high))
+
+
+def test_the_table_has_a_line_a_seed_and_what_they_come_to() -> None:
+    lines = seeds.table([[0.9, 0.88, 0.3], [0.92, 0.9, 0.28]]).splitlines()
+    assert [line.split("  ")[0] for line in lines[2:]] == [
+        "0",
+        "1",
+        "mean",
+        "standard deviation",
+        "95% interval of the mean",
+    ]
+    assert lines[4].split()[1:] == ["0.9100", "0.8900", "0.2900"]
+
+
+def test_one_seed_shows_no_spread() -> None:
+    with pytest.raises(InputError, match="expected at least 2 seeds, to see a spread, got 1"):
+        seeds.run("lenet", 1)

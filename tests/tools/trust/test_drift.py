@@ -1,0 +1,82 @@
+"""Drift: none between halves of the same images, and each change in its own measure."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from fashion_cnn.base.compute import Compute
+from fashion_cnn.dataset.images import Images, Transform, read, shuffled
+from fashion_cnn.tools.trust import drift
+from fashion_cnn.trained.weights import Trained
+
+
+@pytest.fixture(scope="module")
+def halves(fashion_mnist: Path) -> tuple[Images, Images]:
+    """Two halves of the real test images, by chance."""
+    images = read(fashion_mnist, "t10k")
+    order = shuffled(len(images), "halves")
+    return images[order[:5000]], images[order[5000:]]
+
+
+def measured(halves: tuple[Images, Images]) -> dict[str, drift.Drift]:
+    found = [drift.labels(*halves), *drift.pixels(*halves)]
+    return {each.measure: each for each in found}
+
+
+def test_halves_of_the_same_images_do_not_differ(halves: tuple[Images, Images]) -> None:
+    for found in measured(halves).values():
+        assert found.distance < 0.03
+        assert found.p_value > 0.01
+        assert found.training == pytest.approx(found.new, rel=0.02)
+
+
+def test_the_numbers_are_those_of_the_data(halves: tuple[Images, Images]) -> None:
+    first, second = halves
+    found = measured(halves)
+    assert found["brightness"].training == pytest.approx(first.pixels.float().mean().item() / 255)
+    assert found["brightness"].new == pytest.approx(second.pixels.float().mean().item() / 255)
+    same = measured((first, first))
+    assert {(each.distance, each.p_value) for each in same.values()} == {(0.0, 1.0)}
+
+
+def test_a_darker_image_shows_in_its_pixels_alone(halves: tuple[Images, Images]) -> None:
+    first, second = halves
+    found = measured((first, Images(second.pixels // 2, second.labels)))
+    assert found["brightness"].distance > 0.2
+    assert found["brightness"].p_value < 1e-50
+    assert found["largest label share"].p_value > 0.01
+
+
+def test_a_class_that_is_gone_shows_in_the_labels(halves: tuple[Images, Images]) -> None:
+    first, second = halves
+    found = measured((first, second[second.labels != 3]))["largest label share"]
+    assert found.distance == pytest.approx(0.1, abs=0.02)
+    assert found.p_value < 1e-50
+    # The same where neither has the class.
+    without = first[first.labels != 3], second[second.labels != 3]
+    assert drift.labels(*without).p_value > 0.01
+
+
+class Brightness(nn.Module):
+    """A network that gives the first of two classes an image's mean brightness as probability."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        bright = images.flatten(1).mean(1)
+        return torch.stack([bright, 1 - bright], dim=1).log()
+
+
+def test_confidence_is_the_largest_probability() -> None:
+    def images(*levels: int) -> Images:
+        pixels = torch.tensor(levels * 50, dtype=torch.uint8).reshape(-1, 1, 1, 1)
+        return Images(pixels.expand(-1, 1, 28, 28), torch.zeros(len(pixels), dtype=torch.int64))
+
+    trained = Trained(Brightness(), Transform(28, mean=0.0, standard_deviation=1.0), {}, {})
+    compute = Compute(torch.device("cpu"), torch.float32)
+    # Of 255: probabilities of 0.8 and 0.2, so 0.8 twice; then 0.6 and 0.4.
+    found = drift.confidence(trained, images(204, 51), images(153, 102), compute, batch_size=7)
+    assert found.training == pytest.approx(0.8)
+    assert found.new == pytest.approx(0.6)
+    assert found.distance == 1
+    assert found.p_value < 1e-20

@@ -1,0 +1,86 @@
+"""`check-lock` on a fresh clone without data: silent where all belongs together, and why not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.tools.trust import lock
+from tests.conftest import ROOT, Shell
+
+
+def edit(path: Path, pattern: str, replacement: str) -> None:
+    changed, count = re.subn(pattern, replacement, path.read_text())
+    assert count > 0
+    path.write_text(changed)
+
+
+def test_a_fresh_clone_without_data_has_no_fault(toy: Path) -> None:
+    assert not (toy / "data/model").exists()
+    assert lock.faults(toy) == []
+
+
+def test_data_that_is_here_and_another_changes_nothing(toy: Path) -> None:
+    (toy / "data").mkdir(exist_ok=True)
+    (toy / "data/images").write_text("others")
+    assert lock.faults(toy) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "replacement", "told"),
+    [
+        ("train.py", "2", "3", "train.py modified: train"),
+        ("params.yaml", "1", "2", "params.yaml: seed modified: train"),
+        ("params.yaml", "seed: 1", "other: 1", "params.yaml: seed deleted: train"),
+        ("dvc.yaml", "echo images", "echo image", "cmd modified: download"),
+        ("dvc.yaml", "outs: .data/model.", "outs: [data/models]", "data/models new: train"),
+        ("dvc.yaml", r"\[seed\]", "[seed, other]", "params.yaml: other deleted: train"),
+        ("dvc.yaml", "  train:", "  fit:", "no entry: fit"),
+        ("dvc.yaml", "  train:", "  fit:", "an entry of no stage in dvc.yaml: train"),
+        ("metrics.json", "0.9", "0.8", "metrics.json modified: train"),
+    ],
+)
+def test_what_was_changed_after_the_run_is_named(
+    toy: Path, name: str, pattern: str, replacement: str, told: str
+) -> None:
+    edit(toy / name, pattern, replacement)
+    assert told in lock.faults(toy)
+
+
+def test_a_file_that_is_not_there_is_named(toy: Path) -> None:
+    (toy / "metrics.json").unlink()
+    assert lock.faults(toy) == ["metrics.json deleted: train"]
+
+
+def test_a_stage_that_read_another_version_is_named(toy: Path) -> None:
+    text = (toy / "dvc.lock").read_text()
+    md5 = re.findall("md5: ([0-9a-f]{32})", text)[0]
+    (toy / "dvc.lock").write_text(text.replace(md5, "f" * 32, 1))
+    assert lock.faults(toy) == ["data/images read in another version than download wrote: train"]
+
+
+def test_a_lock_in_conflict_is_an_error(toy: Path) -> None:
+    edit(toy / "dvc.lock", "schema", "<<<<<<< HEAD\nschema")
+    with pytest.raises(InputError, match=r"DVC cannot read the project: .*dvc\.lock"):
+        lock.faults(toy)
+
+
+def test_without_a_lock_no_stage_has_an_entry(toy: Path) -> None:
+    (toy / "dvc.lock").unlink()
+    assert lock.faults(toy) == ["no entry: download, train"]
+
+
+def test_the_command_says_why_and_imports_no_torch(clone: Path, shell: Shell) -> None:
+    with (clone / "src/fashion_cnn/sources/mirror.py").open("a") as source:
+        source.write("# edited\n")
+    done = shell(
+        *("python", "-X", "importtime", "-m", "fashion_cnn", "check-lock"),
+        cwd=clone / "tests",
+        PYTHONPATH=str(ROOT / "src"),
+    )
+    assert done.returncode == 1
+    assert "\nerror: dvc.lock does not belong to this checkout, " in done.stderr
+    assert "\nsrc/fashion_cnn/sources modified: download\n" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not re.search(r"\| +torch$", done.stderr, re.MULTILINE)
