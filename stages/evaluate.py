@@ -29,7 +29,9 @@ def main() -> None:
     write_text(folder / "plots" / "classes" / f"{model}.csv", classes)
     tensorboard.write(runs / "evaluate", logits, passed.features, images)
     tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
-    write_json(folder / "metrics" / "evaluate" / f"{model}.json", metrics)
+    reliability = measures.reliability(logits, images.labels)
+    for path, content in measures.files(model, metrics, reliability).items():
+        write_json(folder / path, content)
     write_json(runs / "evaluate.json", passed.speed)
     print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.told()}")
 

@@ -1,5 +1,9 @@
 """Predictions -> numbers and tables."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -20,6 +24,8 @@ from fashion_cnn.shapes import trace
 
 # Bins of confidence, as in Guo et al. (2017).
 BINS = 15
+# What DVC shows of an evaluation, first the accuracy.
+SHOWN = ("accuracy", "macro_f1", "loss")
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
@@ -56,6 +62,29 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
     return {
         "images": len(labels),
         **{name: float(f"{float(value):.6g}") for name, value in measured.items()},
+    }
+
+
+def files(
+    model: str, metrics: Mapping[str, float], reliability: pd.DataFrame
+) -> dict[str, dict[str, Any]]:
+    """Return the contents of a model's JSON files, by path below the project's folder.
+
+    DVC shows what stands under the model's name, and nothing that is in a list.
+
+    Args:
+        model: lenet, vgg or vgg11.
+        metrics: of `measure` and `cost`. DVC shows the calibration error from a file of its own,
+            so that the accuracies of all networks come before it.
+        reliability: of the function of this name; empty bins are left out.
+    """
+    details = dict(metrics)
+    shown = {name: details.pop(name) for name in SHOWN}
+    error = {name: details.pop(name) for name in ("expected_calibration_error",)}
+    bins = json.loads(reliability[reliability["images"] > 0].round(6).to_json(orient="records"))
+    return {
+        f"metrics/evaluate/{model}.json": {model: shown, "details": [details]},
+        f"plots/reliability/{model}.json": {model: error, "bins": bins},
     }
 
 
