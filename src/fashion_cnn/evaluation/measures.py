@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 import torch
@@ -19,6 +18,7 @@ from torchmetrics.functional.classification import (
 )
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import as_json
 from fashion_cnn.dataset.images import CLASSES
 from fashion_cnn.shapes import trace
 
@@ -66,25 +66,30 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def files(
-    model: str, metrics: Mapping[str, float], reliability: pd.DataFrame
-) -> dict[str, dict[str, Any]]:
-    """Return the contents of a model's JSON files, by path below the project's folder.
-
-    DVC shows what stands under the model's name, and nothing that is in a list.
+    model: str, metrics: Mapping[str, float], logits: Tensor, labels: Tensor
+) -> dict[str, str]:
+    """Return the content of each file of an evaluation, by its path in the project.
 
     Args:
-        model: lenet, vgg or vgg11.
-        metrics: of `measure` and `cost`. DVC shows the calibration error from a file of its own,
-            so that the accuracies of all networks come before it.
-        reliability: of the function of this name; empty bins are left out.
+        model: lenet, vgg or vgg11; names the files.
+        metrics: those of `measure` and `cost`. DVC shows what stands under the model's name, and
+            nothing that is in a list. The calibration error stands in a file of its own, so that
+            DVC shows every network's accuracy before it.
+        logits: (N, 10) float32.
+        labels: (N,) int64.
     """
     details = dict(metrics)
     shown = {name: details.pop(name) for name in SHOWN}
-    error = {name: details.pop(name) for name in ("expected_calibration_error",)}
-    bins = json.loads(reliability[reliability["images"] > 0].round(6).to_json(orient="records"))
+    error = {"expected_calibration_error": details.pop("expected_calibration_error")}
+    bins = reliability(logits, labels)
+    filled = json.loads(bins[bins["images"] > 0].round(6).to_json(orient="records"))
+    predictions, confusion = tabulate(logits, labels)
     return {
-        f"metrics/evaluate/{model}.json": {model: shown, "details": [details]},
-        f"plots/reliability/{model}.json": {model: error, "bins": bins},
+        f"data/predictions/{model}.csv": predictions,
+        f"plots/confusion/{model}.csv": confusion,
+        f"plots/classes/{model}.csv": measure_classes(logits, labels).to_csv(index=False),
+        f"plots/reliability/{model}.json": as_json({model: error, "bins": filled}),
+        f"metrics/evaluate/{model}.json": as_json({model: shown, "details": [details]}),
     }
 
 
