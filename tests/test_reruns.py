@@ -190,7 +190,7 @@ def test_compiled_python_litter_comments_and_order_run_nothing(recorded: Recorde
         assert recorded.changed(file) == set()
         file.unlink()
     path = recorded.folder / "params.yaml"
-    sections = re.split(r"\n(?=\w+:\n)", path.read_text())
+    sections = re.split(r"\n(?=\w+:)", path.read_text())
     assert len(sections) == 1 + len(PARAMS_YAML)
     assert recorded.run_by(path, "# a comment\n" + "\n".join(reversed(sections)) + "\n") == set()
 
