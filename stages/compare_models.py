@@ -18,7 +18,7 @@ def main() -> None:
             f"only {pair['first']} right {pair['first_only_right']}, "
             f"only {pair['second']} right {pair['second_only_right']}: p = {pair['p_value']:.2g}"
         )
-    print(f"all wrong {compared['all_wrong']} of {compared['images']}")
+    print(f"all wrong {compared['all_wrong']} of {compared['details'][0]['images']}")
 
 
 if __name__ == "__main__":

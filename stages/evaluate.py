@@ -21,15 +21,11 @@ def main() -> None:
     logits, folder, runs = passed.logits, root(), runs_folder(model)
     metrics = measures.measure(logits, images.labels)
     metrics |= measures.cost(trained.network, trained.transform.image_size)
-    predictions, confusion = measures.tabulate(logits, images.labels)
-    classes = measures.measure_classes(logits, images.labels).to_csv(index=False)
     plots.save(plots.draw(model, logits, images), folder / "plots" / "evaluate" / model)
-    write_text(folder / "data" / "predictions" / f"{model}.csv", predictions)
-    write_text(folder / "plots" / "confusion" / f"{model}.csv", confusion)
-    write_text(folder / "plots" / "classes" / f"{model}.csv", classes)
+    for path, content in measures.files(model, metrics, logits, images.labels).items():
+        write_text(folder / path, content)
     tensorboard.write(runs / "evaluate", logits, passed.features, images)
     tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
-    write_json(folder / "metrics" / "evaluate" / f"{model}.json", metrics)
     write_json(runs / "evaluate.json", passed.speed)
     print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.told()}")
 

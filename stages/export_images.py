@@ -26,7 +26,7 @@ def main() -> None:
         shutil.rmtree(folder / "plots" / kind / model, ignore_errors=True)
     pictures = drawing.draw_all(model, found, chosen)
     drawing.save(pictures, folder / "plots", paths.runs_folder(model) / "images")
-    write_json(folder / "metrics" / "export_images" / f"{model}.json", found.metrics())
+    write_json(folder / "metrics" / "export_images" / f"{model}.json", found.metrics(model))
 
 
 if __name__ == "__main__":

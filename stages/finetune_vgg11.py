@@ -11,7 +11,7 @@ from fashion_cnn.training.run import train
 def main() -> None:
     values = params.load()
     build = partial(vgg11.build, weights=values.vgg11.weights)
-    train("vgg11", build, values.vgg11, values.dataset)
+    train("vgg11", build, values.vgg11, values.dataset, values.tensorboard.log_interval)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from fashion_cnn.training.run import train
 
 def main() -> None:
     values = params.load()
-    train("vgg", vgg.build, values.vgg, values.dataset)
+    train("vgg", vgg.build, values.vgg, values.dataset, values.tensorboard.log_interval)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,18 @@ def shell(environment: dict[str, str]) -> Shell:
     return call
 
 
+def put_preset(folder: Path, shell: Shell, name: str, *edits: tuple[str, str]) -> None:
+    """Write a preset into a clone's params.yaml, with edits of its text."""
+    done = shell("python", "-m", "fashion_cnn", "preset", name, cwd=folder, PYTHONPATH="src")
+    assert done.returncode == 0, done.stderr
+    path = folder / "params.yaml"
+    text = path.read_text()
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    path.write_text(text)
+
+
 @pytest.fixture(scope="session")
 def make_clone(shell: Shell) -> Callable[[Path], Path]:
     """Make a fresh clone of the working tree, uncommitted edits included, in a new folder."""
@@ -159,7 +171,7 @@ def smoke_run(
     """The smoke preset reproduced in a fresh clone and committed."""
     above = tmp_path_factory.mktemp("pipeline")
     folder = make_clone(above / "clone")
-    shutil.copy(folder / "presets/smoke.yaml", folder / "params.yaml")
+    put_preset(folder, shell, "smoke")
     (above / "audit.py").write_text(AUDIT)
     python = above / "bin" / "python"
     python.parent.mkdir()

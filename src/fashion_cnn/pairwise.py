@@ -33,11 +33,11 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         predictions: by model, a row an image: index, label and predicted.
 
     Returns:
-        pairs: a list, since DVC would make a column of every number outside of one: first and
-        second, the networks; how many images only the first and only the second gets right; the
-        two-sided p-value of McNemar's exact test, so small where chance alone hardly makes one of
-        two equally good networks so much better. all_wrong: images that every network gets wrong;
-        images: all of them.
+        The content of the metrics file; DVC shows nothing of it that is in a list.
+        all_wrong: how many images every network gets wrong. details: images, how many there are.
+        pairs: first and second, the networks; how many images only the first and only the second
+        gets right; the two-sided p-value of McNemar's exact test, which is small where two equally
+        good networks would hardly differ so much by chance.
 
     Raises:
         InputError: the networks were shown different images.
@@ -51,12 +51,12 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         )
     right = {model: table["predicted"] == table["label"] for model, table in predictions.items()}
     return {
-        "pairs": [
-            {"first": first, "second": second, **_pair(right[first], right[second])}
-            for first, second in combinations(right, 2)
-        ],
         "all_wrong": int((~pd.DataFrame(right).any(axis=1)).sum()),
-        "images": len(first),
+        "details": [{"images": len(first)}],
+        "pairs": [
+            {"first": one, "second": other, **_pair(right[one], right[other])}
+            for one, other in combinations(right, 2)
+        ],
     }
 
 

@@ -1,6 +1,8 @@
 """params.yaml is strict, complete, and means what DVC says it means."""
 
+import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ from ruamel.yaml import YAML
 
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
-
-ROOT = Path(__file__).resolve().parents[1]
-PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+from fashion_cnn.base.models import MODELS
+from fashion_cnn.base.settings import flatten
+from fashion_cnn.tools import presets, reference
+from tests.conftest import ROOT
 
 
 def write(tmp_path: Path, edit: dict[str, Any]) -> Path:
@@ -44,6 +47,27 @@ def write(tmp_path: Path, edit: dict[str, Any]) -> Path:
         ({"lenet.epochs": True}, "lenet.epochs: expected an integer, got True"),
         ({"lenet.epochs": "3"}, "lenet.epochs: expected an integer, got '3'"),
         ({"lenet.learning_rate": "1e-5"}, "lenet.learning_rate: expected a number, got '1e-5'"),
+        ({"training.momentum": 2}, "training.momentum: expected a number less than 1, got 2"),
+        (
+            {"training.momentun": 2},
+            "training.momentun: unknown key, got 2; did you mean momentum?",
+        ),
+        ({"training.keep": ...}, "training.keep: expected a value, got none: the key is missing"),
+        (
+            {"training.augmentation.flip": ...},
+            "training.augmentation.flip: expected a value, got none: the key is missing",
+        ),
+        ({"vgg": ...}, "vgg: expected a value, got none: the key is missing"),
+        ({"training": 5}, "training: expected a section of keys, got 5"),
+        (
+            {"training.train_images": 55_001},
+            "training.train_images: expected at most the 55000 images that "
+            "dataset.validation_images leaves, got 55001",
+        ),
+        (
+            {"training.nesterov": True, "vgg.momentum": 0.0},
+            "training.nesterov: expected false where vgg.momentum is 0, got true",
+        ),
         (
             {"vgg.weight_decay": float("nan")},
             "vgg.weight_decay: expected a finite number, got nan",
@@ -163,27 +187,38 @@ def _with_epochs(tmp_path: Path, written: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
-def test_every_preset_is_valid_and_says_what_it_is_for(preset: Path) -> None:
-    params.load(preset)
-    head = preset.read_text().partition("\ndataset:")[0]
-    for wanted in (f"make repro PRESET={preset.stem}", "Measured"):
-        assert wanted in head
+def test_the_file_fits_a_screen_and_its_comments_say_more_than_the_types() -> None:
+    text = (ROOT / "params.yaml").read_text()
+    assert len(text.splitlines()) <= 100
+    assert len(flatten(YAML(typ="safe").load(text))) <= 65
 
 
-def test_the_four_presets_are_there_and_cpu_is_the_default() -> None:
-    assert [path.stem for path in PRESETS] == ["cpu", "gpu", "notebook", "smoke"]
-    assert (ROOT / "presets/cpu.yaml").read_bytes() == (ROOT / "params.yaml").read_bytes()
+def test_a_network_has_what_training_says_unless_it_overrules_it(tmp_path: Path) -> None:
+    values = params.load(write(tmp_path, {"training.seed": 3, "vgg.seed": 4}))
+    assert (values.lenet.seed, values.vgg.seed, values.vgg11.seed) == (3, 4, 3)
+    path = write(tmp_path, {"training.augmentation.flip": 0.5, "vgg.augmentation": {"shift": 2}})
+    assert params.load(path).vgg.augmentation.model_dump() == {"flip": 0.5, "shift": 2, "erase": 0}
+    assert params.load(path).lenet.augmentation.model_dump() == {
+        "flip": 0.5,
+        "shift": 0,
+        "erase": 0,
+    }
 
 
-def test_every_value_has_a_comment() -> None:
-    for line in (ROOT / "params.yaml").read_text().splitlines():
-        if line.startswith("  "):
-            assert "  # " in line or " # " in line, line
+def test_a_budget_holds_for_every_network_unless_its_own_overrules_it(tmp_path: Path) -> None:
+    edit = {"budget.memory_gigabytes": 2.0, "budget.vgg": {"memory_gigabytes": None}}
+    values = params.load(write(tmp_path, edit))
+    limits = {model: values.budget_of(model).memory_gigabytes for model in MODELS}
+    assert limits == {"lenet": 2.0, "vgg": None, "vgg11": 2.0}
+
+
+def test_a_value_of_null_overrules_too(tmp_path: Path) -> None:
+    values = params.load(write(tmp_path, {"training.clip_norm": 1.0, "lenet.clip_norm": None}))
+    assert (values.lenet.clip_norm, values.vgg.clip_norm) == (None, 1.0)
 
 
 def test_the_notebook_preset_is_the_tutorials_recipe() -> None:
-    values = params.load(ROOT / "presets/notebook.yaml")
+    values = params.parse_params(presets.preset("notebook")[1], "notebook")
     assert [
         (r.image_size, r.optimizer, r.learning_rate, r.batch_size, r.epochs, r.schedule)
         for r in (values.lenet, values.vgg, values.vgg11)
@@ -200,13 +235,33 @@ def test_the_notebook_preset_is_the_tutorials_recipe() -> None:
 
 
 def test_the_committed_schema_is_current_and_accepts_the_params() -> None:
-    committed = (ROOT / "params.schema.json").read_text()
-    assert committed == params.schema()
+    committed = (ROOT / "config/params.schema.json").read_text()
+    assert committed == params.schema(), "run `make reference`"
     schema = json.loads(committed)
     values = YAML(typ="safe").load(ROOT / "params.yaml")
     jsonschema.validate(values, schema)
     values["export_images"]["images"] = "one_per_class"
+    values["lenet"]["augmentation"] = {"flip": 0.5}
+    values["budget"]["vgg"] = {"petaflops": 1.0}
     jsonschema.validate(values, schema)
-    values["lenet"]["learning_rate"] = -1
+    for section, key, value in (
+        ("lenet", "learning_rate", -1),
+        ("vgg", "optimizer", "sdg"),
+        ("training", "epochs", 3),
+    ):
+        broken = copy.deepcopy(values)
+        broken[section][key] = value
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(broken, schema)
+    del values["training"]["seed"]
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(values, schema)
+
+
+def test_the_committed_reference_is_current_and_names_every_key() -> None:
+    page = (ROOT / "docs/parameters-reference.md").read_text()
+    assert page == reference.page(), "run `make reference`"
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    for section, keys in values.items():
+        text = page.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+        assert {f"`{key}`" for key in flatten(keys)} <= set(re.findall(r"`[\w.]+`", text))

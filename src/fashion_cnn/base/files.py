@@ -41,7 +41,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON to `path`, atomically."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, as_json(value))
+
+
+def as_json(value: object) -> str:
+    """Return `value` as the text of an indented JSON file."""
+    return json.dumps(value, indent=2) + "\n"
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -40,24 +40,35 @@ def check(
     section: type[AnySection],
     values: Mapping[str, Any],
     source: str,
+    *,
+    written: Mapping[str, Any] | None = None,
+    missing: Sequence[str] = (),
     conflicts: Callable[[AnySection], list[str]] = lambda checked: [],
 ) -> AnySection:
     """Return `values` as typed settings.
 
     Args:
-        section: what they have to be.
-        values: by key, nested.
-        source: names them in the error.
-        conflicts: returns a line for each value that another value rules out.
+        section: the type of the settings.
+        values: nested, by key.
+        source: names the values in errors.
+        written: those of the values that the user wrote, if not all of them; the faults of the
+            others are left out, as they are found where the user wrote them.
+        missing: faults that were found already.
+        conflicts: returns one line for each value that another value rules out.
 
     Raises:
-        InputError: a line for every fault, naming the key, what was expected and what came.
+        InputError: one line per fault, naming the key, what was expected and what came.
     """
+    faults = [*missing]
     try:
         checked = section.model_validate(values)
-        faults = conflicts(checked)
+        faults += conflicts(checked)
     except ValidationError as error:
-        faults = [_describe(fault, section) for fault in error.errors()]
+        faults += [
+            _describe(fault, section)
+            for fault in error.errors()
+            if written is None or _holds(written, fault["loc"])
+        ]
     if faults:
         raise InputError("\n".join([f"{source} has {len(faults)} fault(s):", *faults]))
     return checked
@@ -69,21 +80,58 @@ def parse(path: Path) -> Mapping[str, Any]:
     Raises:
         InputError: the file is missing, no YAML or no mapping.
     """
-    mend = f"restore it with `git checkout {path.name}`"
-    if path.name == "params.yaml":
-        mend += " or copy a file of presets/ over it"
+    hint = f"restore it with `git checkout HEAD {path.name}`"
     try:
         values = YAML(typ="safe").load(path)
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: {mend}") from None
+        raise InputError(f"{path} is missing: {hint}") from None
     except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
         raise InputError(f"{path.name} cannot be read: {_problem(error)}") from None
+    except (ValueError, OverflowError, AttributeError, TypeError) as error:
+        # A value that its tag or its form promises to be a date or a number, and is not.
+        raise InputError(f"{path.name} cannot be read: {error}") from None
     if values is None:
-        raise InputError(f"{path.name} is empty: {mend}")
+        raise InputError(f"{path.name} is empty: {hint}")
     if not isinstance(values, dict):
         kind = type(values).__name__
-        raise InputError(f"{path.name}: expected a mapping of sections, got a {kind}: {mend}")
+        raise InputError(f"{path.name}: expected a mapping of sections, got a {kind}: {hint}")
     return values
+
+
+def merged(values: Mapping[str, Any], over: object) -> Any:
+    """Return nested values with those of `over` in their place; `over` itself if it is no mapping.
+
+    The values of a key in both are merged too, where both are mappings.
+    """
+    if not isinstance(over, Mapping):
+        return over
+    both = {
+        key: merged(values[key], value) if isinstance(values.get(key), Mapping) else value
+        for key, value in over.items()
+    }
+    return {**values, **both}
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested values by their dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _holds(written: Any, location: Sequence[int | str]) -> bool:
+    """Whether the user wrote what lies at `location`, or a value on the way there."""
+    for part in location:
+        if not isinstance(written, Mapping):
+            return True
+        if part not in written:
+            return False
+        written = written[part]
+    return True
 
 
 def _problem(error: Exception) -> str:

@@ -1,5 +1,8 @@
 """Predictions -> numbers and tables."""
 
+import json
+from collections.abc import Mapping
+
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -15,11 +18,14 @@ from torchmetrics.functional.classification import (
 )
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import as_json
 from fashion_cnn.dataset.images import CLASSES
 from fashion_cnn.shapes import trace
 
 # Bins of confidence, as in Guo et al. (2017).
 BINS = 15
+# What DVC shows of an evaluation, first the accuracy.
+SHOWN = ("accuracy", "macro_f1", "loss")
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
@@ -56,6 +62,34 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
     return {
         "images": len(labels),
         **{name: float(f"{float(value):.6g}") for name, value in measured.items()},
+    }
+
+
+def files(
+    model: str, metrics: Mapping[str, float], logits: Tensor, labels: Tensor
+) -> dict[str, str]:
+    """Return the content of each file of an evaluation, by its path in the project.
+
+    Args:
+        model: lenet, vgg or vgg11; names the files.
+        metrics: those of `measure` and `cost`. DVC shows what stands under the model's name, and
+            nothing that is in a list. The calibration error stands in a file of its own, so that
+            DVC shows every network's accuracy before it.
+        logits: (N, 10) float32.
+        labels: (N,) int64.
+    """
+    details = dict(metrics)
+    shown = {name: details.pop(name) for name in SHOWN}
+    error = {"expected_calibration_error": details.pop("expected_calibration_error")}
+    bins = reliability(logits, labels)
+    filled = json.loads(bins[bins["images"] > 0].round(6).to_json(orient="records"))
+    predictions, confusion = tabulate(logits, labels)
+    return {
+        f"data/predictions/{model}.csv": predictions,
+        f"plots/confusion/{model}.csv": confusion,
+        f"plots/classes/{model}.csv": measure_classes(logits, labels).to_csv(index=False),
+        f"plots/reliability/{model}.json": as_json({model: error, "bins": filled}),
+        f"metrics/evaluate/{model}.json": as_json({model: shown, "details": [details]}),
     }
 
 

@@ -20,6 +20,7 @@ def main() -> None:
     _add_commands_of_models(commands)
     _add_commands_of_runs(commands)
     _add_commands_of_experiments(commands)
+    _add_commands_of_params(commands)
 
     arguments = parser.parse_args()
     try:
@@ -84,6 +85,15 @@ def _add_commands_of_runs(commands: Commands) -> None:
     report.add_argument("revision", nargs="?", default="workspace", help="by default the workspace")
     report.add_argument("--baseline", default="HEAD", help="compare with it; by default HEAD")
     report.add_argument("--output", type=Path, help="folder; by default the repository's")
+
+
+def _add_commands_of_params(commands: Commands) -> None:
+    preset = commands.add_parser("preset", help="write a preset into params.yaml")
+    preset.set_defaults(command=_preset)
+    preset.add_argument("name", help="a file of presets/, without .yaml")
+
+    reference = commands.add_parser("reference", help="write the reference of params.yaml anew")
+    reference.set_defaults(command=_reference)
 
 
 def _add_commands_of_experiments(commands: Commands) -> None:
@@ -152,6 +162,18 @@ def _export(arguments: argparse.Namespace) -> None:
     path = weights_file(arguments.model).with_suffix(".onnx")
     exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
     print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _preset(arguments: argparse.Namespace) -> None:
+    from fashion_cnn.tools import presets
+
+    presets.apply(arguments.name)
+
+
+def _reference(arguments: argparse.Namespace) -> None:
+    from fashion_cnn.tools import reference
+
+    reference.write()
 
 
 def _check_lock(arguments: argparse.Namespace) -> None:

@@ -33,6 +33,8 @@ class Loop:
     pause: Callable[[bool], None] = lambda epoch_ended: None
     """Called wherever the state is whole: after each step, each validation batch, each epoch."""
     made_with: Mapping[str, Any] = field(default_factory=dict)
+    log_interval: int = 50
+    """Steps between two points of TensorBoard's training loss."""
 
     def fit(self, training: Images, validation: Images) -> None:
         """Train on images of the compute device until the recipe's end.
@@ -101,7 +103,7 @@ class Loop:
             )
             if self.tracker:
                 self.tracker.bar.update(size)
-            if state.total_steps % recipe.log_interval == 0:
+            if state.total_steps % self.log_interval == 0:
                 self._log(norm)
             self.pause(False)
         state.check_finite()

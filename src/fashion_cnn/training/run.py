@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from fashion_cnn.base.compute import Compute, prepare, probe, seeded
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.gpu_lock import own_gpu
-from fashion_cnn.base.params import Dataset, Recipe
+from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import (
     checkpoints_folder,
     dataset_folder,
@@ -24,6 +24,7 @@ from fashion_cnn.base.paths import (
     root,
     weights_file,
 )
+from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.dataset.images import Transform, read_split
 from fashion_cnn.trained import weights
 from fashion_cnn.training.checkpoint import Checkpoints, fingerprint
@@ -34,7 +35,13 @@ from fashion_cnn.training.stopping import Stop
 from fashion_cnn.training.tracking import Tracker
 
 
-def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: Dataset) -> None:
+def train(
+    model: str,
+    build: Callable[..., nn.Module],
+    recipe: Recipe,
+    dataset: Dataset,
+    log_interval: int,
+) -> None:
     """Train a network from its seed, or from its last checkpoint, and write what came of it.
 
     Under torchrun, every process trains a part of each batch, and the first alone writes.
@@ -44,6 +51,7 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
         build: makes the network from the recipe's architecture.
         recipe: what to build and how to train it.
         dataset: how to split and normalise.
+        log_interval: steps between two points of TensorBoard's training loss.
 
     Raises:
         InputError: data is missing, the device is not here, or the loss is not finite.
@@ -83,7 +91,7 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
             checkpoints.expect(state.size())
         stop = stack.enter_context(Stop())
         pause = partial(_pause, state, checkpoints, tracker, made_with, processes, stop)
-        loop = Loop(state, transform, compute, tracker, processes, pause, made_with)
+        loop = Loop(state, transform, compute, tracker, processes, pause, made_with, log_interval)
         loop.fit(training, validation)
 
         if checkpoints and tracker:
@@ -93,7 +101,7 @@ def train(model: str, build: Callable[..., nn.Module], recipe: Recipe, dataset: 
                 model=model,
                 architecture=recipe.architecture(),
                 transform=transform,
-                recipe=recipe.model_dump(exclude={"budget"}),
+                recipe=recipe.model_dump(),
                 made_with=made_with,
             )
             checkpoints.remove()

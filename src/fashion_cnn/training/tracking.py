@@ -19,6 +19,9 @@ from fashion_cnn.base.files import write_csv, write_json
 from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.training.state import Epoch
 
+# What DVC shows of a training; the rest of the epoch's row stands beside it.
+SHOWN = ("validation_accuracy", "validation_loss", "epoch")
+
 
 class Tracker:
     """Follow one run: `begin`, then `step` after each step and `epoch` after each epoch.
@@ -139,7 +142,11 @@ class Tracker:
 
     def write(self, rows: Sequence[Epoch], kept: Epoch, made_with: Mapping[str, Any]) -> None:
         """Write metrics, curve and times so far."""
-        write_json(self.metrics, {**_rounded(kept), "made_with": made_with})
+        row = _rounded(kept)
+        shown = {name: row.pop(name) for name in SHOWN}
+        # DVC shows nothing that is in a list.
+        details = [{**row, "made_with": made_with}]
+        write_json(self.metrics, {self.model: shown, "details": details})
         write_csv(self.curve, [_rounded(row) for row in rows])
         timing = [
             {"epoch": row.epoch, "seconds": seconds}

@@ -62,19 +62,20 @@ class Findings:
     explained: MapLayer
     heat: Tensor
 
-    def metrics(self) -> dict[str, Any]:
-        """Return how many channels are dead, in all and in a list of the convolutions.
+    def metrics(self, model: str) -> dict[str, Any]:
+        """Return how many channels are dead, in all and by layer, as the metrics file has it.
 
-        DVC makes a column of every number that is in no list: those of the layers would be many.
+        DVC shows what stands under the model's name, and nothing that is in a list.
         """
+        layers = [
+            {"layer": name, "channels": len(dead), "dead_channels": int(dead.sum())}
+            for name, dead in self.dead.items()
+        ]
+        channels = sum(len(dead) for dead in self.dead.values())
         return {
-            "images": self.dead_images,
-            "channels": sum(len(dead) for dead in self.dead.values()),
-            "dead_channels": sum(int(dead.sum()) for dead in self.dead.values()),
-            "layers": [
-                {"layer": name, "channels": len(dead), "dead_channels": int(dead.sum())}
-                for name, dead in self.dead.items()
-            ],
+            model: {"dead_channels": sum(int(dead.sum()) for dead in self.dead.values())},
+            "details": [{"images": self.dead_images, "channels": channels}],
+            "layers": layers,
         }
 
 

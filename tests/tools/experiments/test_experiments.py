@@ -15,7 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_cnn.tools.experiments.comparing import Experiment, table
-from tests.conftest import Shell
+from tests.conftest import Shell, put_preset
 
 GRID = [(rate, seed) for rate in (0.002, 0.004, 0.006, 0.008) for seed in (0, 1)]
 SWEEP = "trials: 2\nlenet:\n  learning_rate: {low: 0.002, high: 0.008, log: true}\n"
@@ -28,9 +28,8 @@ def small(
 ) -> Path:
     """A fresh clone in which a LeNet on 400 images has been trained, evaluated and committed."""
     folder = make_clone(tmp_path_factory.mktemp("experiments") / "clone")
-    text = (folder / "presets/smoke.yaml").read_text()
-    (folder / "params.yaml").write_text(text.replace("train_images: 4000", "train_images: 400"))
-    (folder / "sweep.yaml").write_text(SWEEP)
+    put_preset(folder, shell, "smoke", ("train_images: 4000", "train_images: 400"))
+    (folder / "config/sweep.yaml").write_text(SWEEP)
     # LeNet's stages alone: DVC applies only experiments whose every output was made once.
     pipeline = YAML(typ="safe").load(folder / "dvc.yaml")
     del pipeline["plots"]
@@ -48,7 +47,7 @@ def small(
 
 
 def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell) -> None:
-    grid = ("-S", "lenet.learning_rate=0.002,0.004,0.006,0.008", "-S", "lenet.seed=0,1")
+    grid = ("-S", "lenet.learning_rate=0.002,0.004,0.006,0.008", "-S", "training.seed=0,1")
     done = shell("dvc", "exp", "run", "--queue", *grid, "train_lenet", cwd=small)
     assert done.returncode == 0, done.stderr
     names = re.findall(r"Queued experiment '(.+?)'", done.stdout)
@@ -64,10 +63,9 @@ def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell
     # The same in the working tree, one after another, without DVC's memory of runs.
     text = (small / "params.yaml").read_text()
     for name, (rate, seed) in zip(names, GRID, strict=True):
-        lenet, rest = text.split("\nvgg:", 1)
-        lenet = re.sub(r"learning_rate: \S+", f"learning_rate: {rate}", lenet)
-        lenet = re.sub(r"  seed: \S+", f"  seed: {seed}", lenet)
-        (small / "params.yaml").write_text(f"{lenet}\nvgg:{rest}")
+        changed = re.sub(r"learning_rate: \S+", f"learning_rate: {rate}", text, count=1)
+        changed = re.sub(r"  seed: \S+", f"  seed: {seed}", changed)
+        (small / "params.yaml").write_text(changed)
         done = shell("python", "stages/train_lenet.py", cwd=small, PYTHONPATH="src")
         assert done.returncode == 0, done.stderr
         (reference,) = shell(
@@ -185,7 +183,7 @@ def test_an_interrupted_sweep_goes_on_and_its_best_is_applied(
     metrics = json.loads((small / "metrics/train/lenet.json").read_text())
     highest = re.search(rf"([\d.]+)  {best}", done.stdout)
     assert highest
-    assert metrics["validation_accuracy"] == pytest.approx(float(highest[1]), abs=1e-4)
+    assert metrics["lenet"]["validation_accuracy"] == pytest.approx(float(highest[1]), abs=1e-4)
     shell("git", "checkout", "-q", ".", cwd=small)
     shell("dvc", "checkout", "-q", "--force", cwd=small)
 
@@ -198,14 +196,13 @@ def test_a_second_sweep_is_refused_while_one_runs(small: Path, shell: Shell) -> 
         done = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
     assert done.returncode == 1
     assert done.stderr == (
-        "error: another sweep runs in this repository: wait for it, or stop it\n"
+        "error: another sweep is running in this repository: wait for it, or stop it\n"
     )
 
 
 def experiment(name: str, accuracy: float | None, **params: object) -> Experiment:
-    files = (
-        {} if accuracy is None else {"metrics/train/lenet.json": {"validation_accuracy": accuracy}}
-    )
+    measured = {} if accuracy is None else {"lenet": {"validation_accuracy": accuracy}}
+    files = {"metrics/train/lenet.json": measured}
     defaults = {"lenet.epochs": 2, "lenet.seed": 0, "vgg.epochs": 1}
     return Experiment(name, "done", defaults | params, files)
 

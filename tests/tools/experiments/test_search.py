@@ -16,7 +16,7 @@ VALUES = params.load(ROOT / "params.yaml")
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_committed_ranges_are_right_for_every_model(model: str) -> None:
-    trials, ranges = search.load(ROOT / "sweep.yaml", model, VALUES)
+    trials, ranges = search.load(ROOT / "config" / "sweep.yaml", model, VALUES)
     assert trials >= 1
     assert "learning_rate" in ranges
 

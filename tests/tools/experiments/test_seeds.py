@@ -29,5 +29,5 @@ def test_the_table_has_a_line_a_seed_and_what_they_come_to() -> None:
 
 
 def test_one_seed_shows_no_spread() -> None:
-    with pytest.raises(InputError, match="expected at least 2 seeds, to see a spread, got 1"):
+    with pytest.raises(InputError, match="expected at least 2 seeds, as one has no spread, got 1"):
         seeds.run("lenet", 1)

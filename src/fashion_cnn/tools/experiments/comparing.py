@@ -1,17 +1,20 @@
-"""Experiments beside each other: what differs between them, and what came of it."""
+"""Experiments side by side: what differs between them, and how well each one does."""
 
 import json
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from fashion_cnn.base.models import MODELS
+from fashion_cnn.base.params import whole
+from fashion_cnn.base.settings import flatten
 from fashion_cnn.tools.experiments.running import as_yaml, dvc
 
-# The metrics that matter, by the heads of their columns: validation to choose by, test to report.
+# The metrics of the table, by column head: the stage that measures it, and its name.
 METRICS = {
     "validation\naccuracy": ("train", "validation_accuracy"),
     "test\naccuracy": ("evaluate", "accuracy"),
@@ -21,15 +24,24 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment, the commit it stands on, or the working tree, as `dvc exp show` knows it."""
+    """An experiment, the commit that it stands on, or the working tree.
+
+    Attributes:
+        name: as DVC has it.
+        state: done, or how far it is.
+        params: every parameter by its dotted name; each network's section is complete.
+        metrics: the content of each metrics file, by path.
+        inherited: names of params that come from `training`.
+    """
 
     name: str
     state: str
-    params: dict[str, Any]
-    metrics: dict[str, dict[str, Any]]
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Any]]
+    inherited: frozenset[str] = frozenset()
 
     def differences(self, other: "Experiment", model: str) -> dict[str, Any]:
-        """Return the parameters that act on a model and are not as in `other`, by name."""
+        """Return the parameters that concern a model and are not as in `other`, by name."""
         sections = (f"{model}.", "dataset.", "evaluate.")
         return {
             name: value
@@ -38,28 +50,31 @@ class Experiment:
         }
 
     def values(self, model: str) -> list[float | None]:
-        """Return METRICS of a model; None for what was not measured of its present weights."""
+        """Return METRICS of a model; None for what was not measured on its present weights."""
         files = {
-            stage: self.metrics.get(f"metrics/{stage}/{model}.json", {})
+            stage: self.metrics.get(f"metrics/{stage}/{model}.json", {}).get(model, {})
             for stage, _ in METRICS.values()
         }
         return [files[stage].get(name) for stage, name in METRICS.values()]
 
+    def settings(self, params: Mapping[str, Any]) -> str:
+        """Return parameters by the names under which they stand in params.yaml."""
+        return ", ".join(f"{self._written(name)}={as_yaml(v)}" for name, v in params.items())
+
+    def _written(self, name: str) -> str:
+        return f"training.{name.partition('.')[2]}" if name in self.inherited else name
+
 
 def collect() -> list[Experiment]:
     """Return the working tree, the last commit, and the experiments that stand on it."""
-    shown = json.loads(dvc("exp", "show", "--json"))
     found = []
-    for commit in shown:
+    for commit in json.loads(dvc("exp", "show", "--json")):
         found.append(_experiment(commit, _name(commit), "done"))
         for each in commit["experiments"] or []:
             state = (each["executor"] or {}).get("state", "success")
             tip = each["revs"][0]
-            found.append(
-                _experiment(
-                    tip, each["name"] or _name(tip), "done" if state == "success" else state
-                )
-            )
+            name = each["name"] or _name(tip)
+            found.append(_experiment(tip, name, "done" if state == "success" else state))
     return found
 
 
@@ -68,13 +83,13 @@ def table(model: str, experiments: list[Experiment], width: int = 100) -> str | 
 
     Args:
         model: lenet, vgg or vgg11.
-        experiments: those of `collect`: the working tree, the commit, its experiments.
+        experiments: as from `collect`: the working tree, the commit, its experiments.
         width: of the table's lines, in characters.
 
     Returns:
-        A line for the commit, and one for those that differ from it in this model and are alike
-        among themselves, with METRICS and what differs; under it, what differs from the commit in
-        all of them. None where none differs.
+        One line for the commit, and one for each group of experiments that are alike and differ
+        from the commit in this model, with METRICS and what differs. Below the table stands what
+        differs from the commit in all of them. None where nothing differs.
     """
     commit = experiments[1]
     groups = _alike(model, experiments)
@@ -87,88 +102,81 @@ def table(model: str, experiments: list[Experiment], width: int = 100) -> str | 
         if len(groups) > 1 and all(name in each and each[name] == value for each in differences)
     }
     varied = {name for each in differences for name in each} - set(shared)
-    cells = [([commit], {name: commit.params[name] for name in commit.params if name in varied})]
-    cells += [
+    rows = [([commit], {name: value for name, value in commit.params.items() if name in varied})]
+    rows += [
         (group, {name: value for name, value in each.items() if name in varied})
         for group, each in zip(groups, differences, strict=True)
     ]
-    cells.sort(key=lambda cell: cell[0][0].values(model)[0] or 0.0, reverse=True)
+    rows.sort(key=lambda row: row[0][0].values(model)[0] or 0.0, reverse=True)
+    none = "no other parameter" if shared else "no parameter"
     lines = [
         [
-            _told(group),
+            _names(group),
             *("-" if value is None else f"{value:.4f}" for value in group[0].values(model)),
-            _settings(parts) or ("no other parameter" if shared else "no parameter"),
+            group[0].settings(params) or none,
         ]
-        for group, parts in cells
+        for group, params in rows
     ]
+    text = _aligned(lines, width)
+    if not shared:
+        return text
+    footnote = f"all but {commit.name}: {groups[0][0].settings(shared)}"
+    return text + "\n" + textwrap.fill(footnote, width)
+
+
+def _aligned(lines: list[list[str]], width: int) -> str:
+    """Return the lines as a table that is not wider than `width`."""
     name_width = min(max(len(line[0]) for line in lines), 30)
-    rest = width - name_width - 2 - sum(len(max(h.split("\n"), key=len)) + 2 for h in METRICS)
-    told = tabulate(
+    metrics_width = sum(len(max(head.split("\n"), key=len)) + 2 for head in METRICS)
+    return tabulate(
         lines,
         ["experiment", *METRICS, "what differs"],
         disable_numparse=True,
         colalign=["left", *["right"] * len(METRICS), "left"],
-        maxcolwidths=[name_width, *[None] * len(METRICS), rest],
+        maxcolwidths=[name_width, *[None] * len(METRICS), width - name_width - 2 - metrics_width],
     )
-    if not shared:
-        return told
-    return told + "\n" + textwrap.fill(f"all but {commit.name}: {_settings(shared)}", width)
 
 
 def _alike(model: str, experiments: list[Experiment]) -> list[list[Experiment]]:
-    """Return those that differ from the commit in a model, the ones that are alike together."""
+    """Group the experiments that differ from the commit in a model: those alike together."""
     working_tree, commit, *others = experiments
-    found: list[tuple[object, list[Experiment]]] = [(("done", {}, commit.values(model)), [])]
+    groups: list[tuple[object, list[Experiment]]] = [(("done", {}, commit.values(model)), [])]
     for each in [working_tree, *others]:
         key = (each.state, each.differences(commit, model), each.values(model))
-        for known, group in found:
+        for known, group in groups:
             if key == known:
                 group.append(each)
                 break
         else:
-            found.append((key, [each]))
-    return [group for _, group in found[1:]]
+            groups.append((key, [each]))
+    return [group for _, group in groups[1:]]
 
 
-def _told(group: list[Experiment]) -> str:
+def _names(group: list[Experiment]) -> str:
     """Return the names of experiments that are alike, and how far they are."""
     names = [each.name for each in group]
-    shown = (
-        ", ".join(names)
-        if len(names) < 4
-        else f"{names[0]}, {names[1]} and {len(names) - 2} others"
-    )
-    return shown if group[0].state == "done" else f"{shown} ({group[0].state})"
+    if len(names) > 3:
+        names = [names[0], f"{names[1]} and {len(names) - 2} others"]
+    state = group[0].state
+    return ", ".join(names) + ("" if state == "done" else f" ({state})")
 
 
-def _settings(params: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={as_yaml(value)}" for name, value in params.items())
-
-
-def _experiment(state: Mapping[str, Any], name: str, progress: str) -> Experiment:
-    data = state["data"] or {}
-    params = _flat(data.get("params", {}).get("params.yaml", {}).get("data", {}))
+def _experiment(revision: Mapping[str, Any], name: str, state: str) -> Experiment:
+    """Return a revision of `dvc exp show --json` as an experiment."""
+    data = revision["data"] or {}
+    written = data.get("params", {}).get("params.yaml", {}).get("data", {})
+    params = flatten(whole(written))
+    own = set(flatten(written))
+    inherited = {each for each in params if each not in own and each.partition(".")[0] in MODELS}
     files = {file: read.get("data", {}) for file, read in data.get("metrics", {}).items()}
     outs, deps = data.get("outs", {}), data.get("deps", {})
     for weights in [path for path in outs if path.startswith("data/models/")]:
         # Where training alone ran, the evaluation in git is still of the commit's weights.
         if outs[weights]["hash"] != deps.get(weights, {}).get("hash"):
             files.pop(f"metrics/evaluate/{Path(weights).stem}.json", None)
-    return Experiment(name, progress, params, files if progress == "done" else {})
+    return Experiment(name, state, params, files if state == "done" else {}, frozenset(inherited))
 
 
-def _name(state: Mapping[str, Any]) -> str:
-    revision: str = state["rev"]
-    return state["name"] or (revision if revision == "workspace" else revision[:7])
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    return dict(_items(values, prefix))
-
-
-def _items(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _items(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _name(revision: Mapping[str, Any]) -> str:
+    commit: str = revision["rev"]
+    return revision["name"] or (commit if commit == "workspace" else commit[:7])

@@ -1,4 +1,4 @@
-"""DVC's experiments: run one in a folder of its own, and read what came of it."""
+"""DVC's experiments: run one in a folder of its own, and read its results."""
 
 import json
 import os
@@ -18,9 +18,10 @@ def run(name: str, changes: Mapping[str, object], target: str) -> None:
     """Run an experiment in a folder of its own, and keep it under `name`, in place of another.
 
     Args:
-        name: what DVC shall call it.
-        changes: values by the full names of parameters; the others are the working tree's.
-        target: the stage to stop at.
+        name: of the experiment.
+        changes: parameters by their dotted names, also those that params.yaml does not have yet;
+            all others are as in the working tree.
+        target: the last stage to run.
 
     Raises:
         InputError: it failed.
@@ -35,14 +36,15 @@ def run(name: str, changes: Mapping[str, object], target: str) -> None:
 def running(
     name: str, changes: Mapping[str, object], target: str
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Start what `run` runs, its output going to `log_file`; yield its process.
+    """Start an experiment as `run` does, with its output in `log_file`; yield its process.
 
-    An exception that leaves the block, Ctrl-C's and SIGTERM's among them, ends it.
+    Any exception that leaves the block ends the process too; so do Ctrl-C and SIGTERM.
     """
     if reference(name):
         dvc("exp", "remove", name)
+    # Hydra's ++ sets a key whether or not params.yaml has it.
     settings = [
-        part for key, value in changes.items() for part in ("-S", f"{key}={as_yaml(value)}")
+        part for key, value in changes.items() for part in ("-S", f"++{key}={as_yaml(value)}")
     ]
     command = ["dvc", "exp", "run", "--temp", "--name", name, *settings, target]
     terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -65,9 +67,9 @@ def running(
 
 
 def interrupt(process: "subprocess.Popen[bytes]") -> None:
-    """Ask an experiment and all that it started to end, as Ctrl-C does, and wait until they have.
+    """End an experiment and all that it started, as Ctrl-C does, and wait for it.
 
-    They are a process group of their own, which the terminal's Ctrl-C does not reach.
+    It is a process group of its own, which the terminal's Ctrl-C does not reach.
     """
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGINT)
@@ -78,8 +80,9 @@ def failure(name: str) -> InputError:
     """Return the error that says why an experiment failed."""
     log = log_file(name)
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    told = [line for line in lines if line.lower().startswith("error")] or lines[-1:] or ["unknown"]
-    return InputError(f"experiment {name} failed: {told[0]}; all it said is in {log}")
+    errors = [line for line in lines if line.lower().startswith("error")]
+    reason = (errors or lines[-1:] or ["it printed nothing"])[0]
+    return InputError(f"experiment {name} failed: {reason}; its whole output is in {log}")
 
 
 def log_file(name: str) -> Path:
@@ -90,15 +93,16 @@ def log_file(name: str) -> Path:
 
 
 def reference(name: str) -> str:
-    """Return git's reference of the last commit's experiment of this name; empty without one."""
+    """Return git's reference to the last commit's experiment of this name, or an empty text."""
     commit = _git("rev-parse", "HEAD").strip()
     pattern = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
     return _git("for-each-ref", "--format=%(refname)", pattern).strip()
 
 
-def metrics(name: str, file: str) -> dict[str, Any]:
-    """Return what an experiment wrote to a metrics file."""
-    values: dict[str, Any] = json.loads(_git("show", f"{reference(name)}:{file}"))
+def metrics(name: str, stage: str, model: str) -> dict[str, Any]:
+    """Return a model's metrics of a stage (train or evaluate) in an experiment."""
+    content = json.loads(_git("show", f"{reference(name)}:metrics/{stage}/{model}.json"))
+    values: dict[str, Any] = content[model]
     return values
 
 
@@ -116,7 +120,7 @@ def dvc(*arguments: str) -> str:
     """Return what a command of DVC prints.
 
     Raises:
-        InputError: it failed, with the first line of what it said.
+        InputError: it failed; the message is the first line of its errors.
     """
     return _output(sys.executable, "-m", "dvc", *arguments)
 
@@ -130,6 +134,6 @@ def _output(*command: str) -> str:
         command, cwd=root(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        told = done.stderr.strip().splitlines()[:1] or ["it failed"]
-        raise InputError(f"`{' '.join(command[-4:])}`: {told[0]}")
+        errors = done.stderr.strip().splitlines() or ["it failed"]
+        raise InputError(f"`{' '.join(command[-4:])}`: {errors[0]}")
     return done.stdout

@@ -1,4 +1,4 @@
-"""What a sweep searches: the ranges of sweep.yaml, checked before any trial."""
+"""What a sweep searches: the ranges of config/sweep.yaml, checked before any trial."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,20 +13,20 @@ from fashion_cnn.base.settings import Count, Section, parse
 
 
 class Range(Section):
-    """All numbers, or all whole numbers, between two."""
+    """The numbers between two; the whole numbers where both are whole."""
 
     low: int | float
     high: int | float
     log: bool = False
 
     def suggest(self, trial: Trial, name: str) -> int | float:
-        """Return the trial's value, a number that is not whole to three digits."""
+        """Return the trial's value, rounded to three digits unless it is a whole number."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.log)
         return float(f"{trial.suggest_float(name, self.low, self.high, log=self.log):.3g}")
 
     def ends(self) -> list[Any]:
-        """Return values that are right if all are."""
+        """Return the values to check: if both ends are allowed, so is every value between."""
         return [self.low, self.high]
 
 
@@ -40,7 +40,7 @@ class Choices(Section):
         return trial.suggest_categorical(name, self.choices)
 
     def ends(self) -> list[Any]:
-        """Return values that are right if all are."""
+        """Return the values to check: all of them."""
         return self.choices
 
 
@@ -48,7 +48,7 @@ Ranges = dict[str, Range | Choices]
 
 
 class Search(Section):
-    """How many trials, and the ranges of each model's parameters."""
+    """The whole of sweep.yaml: how many trials, and the ranges of each model's parameters."""
 
     trials: Count
     lenet: Ranges = Field(default_factory=dict)
@@ -57,7 +57,7 @@ class Search(Section):
 
 
 def load(path: Path, model: str, values: Params) -> tuple[int, Ranges]:
-    """Read how many trials, and a model's ranges.
+    """Read the number of trials, and a model's ranges.
 
     Raises:
         InputError: the file is missing or malformed, or a range leaves what params.yaml allows.
@@ -83,12 +83,11 @@ def load(path: Path, model: str, values: Params) -> tuple[int, Ranges]:
 
 
 def _check(values: Params, model: str, name: str, value: object, source: str) -> None:
-    """Raise InputError where the parameter is not there or may not have the value."""
+    """Raise InputError where there is no such parameter, or it may not have this value."""
     section, _, key = name.rpartition(".")
     change: object = value
     if section:
-        recipe = getattr(values, model)
-        if not isinstance(part := getattr(recipe, section, None), Section):
+        if not isinstance(part := getattr(values.recipe(model), section, None), Section):
             raise InputError(f"{source}: {model}.{name}: unknown key")
         change = part.model_dump() | {key: value}
     try:

@@ -1,4 +1,4 @@
-"""The same recipe at several seeds: how far results move by chance alone."""
+"""The same recipe at several seeds: how much results vary by chance alone."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -10,7 +10,7 @@ from tabulate import tabulate
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.tools.experiments import running
 
-# What is reported of each seed: its column's head, the metrics' folder and name.
+# What is reported of each seed: column head, stage, and the metric's name.
 REPORTED = [
     ("validation accuracy", "train", "validation_accuracy"),
     ("test accuracy", "evaluate", "accuracy"),
@@ -20,7 +20,7 @@ REPORTED = [
 
 @dataclass(frozen=True)
 class Spread:
-    """Where the values of a sample lie, and their mean's 95% interval by Student's t."""
+    """Mean and standard deviation of a sample, and the mean's 95% interval by Student's t."""
 
     mean: float
     standard_deviation: float
@@ -29,7 +29,7 @@ class Spread:
 
 
 def spread(values: list[float]) -> Spread:
-    """Return the spread of at least two values, taken as draws of a normal distribution.
+    """Return the spread of at least two values, taken as drawn from a normal distribution.
 
     Source: Student (1908).
     """
@@ -42,28 +42,25 @@ def run(model: str, count: int) -> str:
     """Train and evaluate a model's recipe at the seeds 0 to count - 1, each a DVC experiment.
 
     Returns:
-        A table: a line for each seed, then what they come to.
+        A table: one line per seed, then their spread.
 
     Raises:
         InputError: there are fewer than two seeds, or an experiment failed.
     """
     if count < 2:
-        raise InputError(f"N: expected at least 2 seeds, to see a spread, got {count}")
+        raise InputError(f"N: expected at least 2 seeds, as one has no spread, got {count}")
     rows: list[list[float]] = []
     for seed in range(count):
         name = f"{model}-seed-{seed}"
         running.run(name, {f"{model}.seed": seed}, f"evaluate@{model}")
-        measured = {
-            stage: running.metrics(name, f"metrics/{stage}/{model}.json")
-            for stage in ("train", "evaluate")
-        }
+        measured = {stage: running.metrics(name, stage, model) for stage in ("train", "evaluate")}
         rows.append([measured[stage][metric] for _, stage, metric in REPORTED])
         print(f"{name}: test accuracy {measured['evaluate']['accuracy']:.4f}", flush=True)
     return table(rows)
 
 
 def table(rows: list[list[float]]) -> str:
-    """Return the values of REPORTED, a line for each seed, and their spread."""
+    """Return the values of REPORTED, one line per seed, and their spread."""
     spreads = [spread(list(column)) for column in zip(*rows, strict=True)]
     lines = [[str(seed), *(f"{value:.4f}" for value in row)] for seed, row in enumerate(rows)]
     lines += [

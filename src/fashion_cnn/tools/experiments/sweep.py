@@ -1,4 +1,4 @@
-"""A search for a better recipe: Optuna proposes, DVC runs each trial, the bad ones end early."""
+"""A search for a better recipe: Optuna proposes trials, DVC runs them, bad ones end early."""
 
 import csv
 import fcntl
@@ -25,24 +25,24 @@ from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import copies, root
 from fashion_cnn.tools.experiments import running, search
 
-# Trials that end by themselves before any is ended early against their median.
+# No trial is ended early before so many have run to their end.
 UNPRUNED = 4
 
 
 def run(model: str) -> str:
-    """Search the ranges of sweep.yaml for the highest validation accuracy; never see the test set.
+    """Search the ranges of config/sweep.yaml for the highest validation accuracy.
 
-    An interrupted sweep goes on where it was: the trial that ran goes on from its checkpoint. Other
-    ranges, another recipe or other code begin a new one.
+    The test set is never read. An interrupted sweep continues, its unfinished trial from the last
+    checkpoint. Other ranges, another recipe or other code start a new sweep.
 
     Returns:
         The best trials as a table, and the command that applies the best.
 
     Raises:
-        InputError: sweep.yaml is wrong, another sweep runs here, or no trial succeeds.
+        InputError: sweep.yaml is wrong, another sweep is running here, or every trial fails.
     """
     values = params.load()
-    trials, ranges = search.load(root() / "sweep.yaml", model, values)
+    trials, ranges = search.load(root() / "config" / "sweep.yaml", model, values)
     with _alone():
         return _run(model, trials, ranges, values)
 
@@ -55,7 +55,7 @@ def _run(model: str, trials: int, ranges: search.Ranges, values: params.Params) 
         study.tell(left.number, state=TrialState.FAIL)
         study.enqueue_trial(left.params)
     while len(_ended(study)) < trials:
-        # A sampler of its own for each trial: an interrupted sweep does not draw the same again.
+        # With a sampler per trial, an interrupted sweep does not propose the same values again.
         study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
         trial = study.ask()
         name = f"{study.study_name}-{trial.number}"
@@ -70,9 +70,8 @@ def _run(model: str, trials: int, ranges: search.Ranges, values: params.Params) 
 def _try(
     study: optuna.Study, trial: Trial, model: str, name: str, settings: Mapping[str, object]
 ) -> None:
-    """Run a trial to its end, or to the epoch in which it falls behind, and tell the study."""
-    told = ", ".join(f"{key}={value}" for key, value in settings.items())
-    print(f"{name}: {told}", flush=True)
+    """Run a trial to its end, or to the epoch in which it falls behind; report it to the study."""
+    print(f"{name}: {_described(settings)}", flush=True)
     with running.running(name, settings, MODELS[model].stage) as process:
         pruned = _watch(process, trial, model, name)
     if pruned:
@@ -85,7 +84,7 @@ def _try(
             raise error
         print(error, file=sys.stderr, flush=True)
     else:
-        accuracy = running.metrics(name, f"metrics/train/{model}.json")["validation_accuracy"]
+        accuracy = running.metrics(name, "train", model)["validation_accuracy"]
         study.tell(trial, accuracy)
         print(f"{name}: validation accuracy {accuracy:.4f}", flush=True)
 
@@ -96,7 +95,7 @@ def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: s
     log = running.log_file(name)
     while process.poll() is None:
         time.sleep(0.5)
-        # Before the stage runs, the curve in its folder is the last commit's.
+        # Until the stage runs, the curve in its folder is that of the last commit.
         if f"Running stage '{MODELS[model].stage}'" not in log.read_text(errors="replace"):
             continue
         curve = _copy(name) / "plots" / "training" / f"{model}.csv"
@@ -126,10 +125,10 @@ def _rows(curve: Path) -> list[dict[str, str]]:
 
 
 def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optuna.Study:
-    """Open the study of these ranges, this recipe and this code, or begin it."""
+    """Open or create the study of these ranges, this recipe and this code."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     searched = {name: each.model_dump() for name, each in ranges.items()}
-    recipe = getattr(values, model).model_dump(exclude={*ranges})
+    recipe = values.recipe(model).model_dump(exclude={*ranges})
     inputs = [searched, recipe, values.dataset.model_dump(), running.code()]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     journal = JournalStorage(JournalFileBackend(str(_folder() / "journal")))
@@ -144,13 +143,13 @@ def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optu
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold off a second sweep: it would take the first one's running trial for an interrupted."""
+    """Refuse a second sweep, which would take this one's running trial for an interrupted one."""
     with (_folder() / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(
-                "another sweep runs in this repository: wait for it, or stop it"
+                "another sweep is running in this repository: wait for it, or stop it"
             ) from None
         yield
 
@@ -159,6 +158,10 @@ def _folder() -> Path:
     folder = root() / "runs" / "sweep"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _described(settings: Mapping[str, object]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in settings.items())
 
 
 def _ended(study: optuna.Study) -> list[FrozenTrial]:
@@ -170,11 +173,11 @@ def _report(study: optuna.Study) -> str:
     best = sorted(complete, key=lambda trial: trial.value or 0.0, reverse=True)
     lines = [
         f"{trial.value:.4f}  {trial.user_attrs['experiment']}: "
-        + ", ".join(f"{key}={value}" for key, value in trial.user_attrs["settings"].items())
+        + _described(trial.user_attrs["settings"])
         for trial in best[:5]
     ]
     if not best:
-        raise InputError("no trial ran to its end: see the files in runs/experiments/")
+        raise InputError("no trial ran to its end: their outputs are in runs/experiments/")
     pruned = len(_ended(study)) - len(complete)
     return "\n".join(
         [
