@@ -100,6 +100,7 @@ def _add_commands_of_experiments(commands: Commands) -> None:
     compare = commands.add_parser("compare", help="the experiments, best first, and what differs")
     compare.set_defaults(command=_compare)
     compare.add_argument("model", choices=MODELS, nargs="?", help="by default every one")
+    compare.add_argument("--all", action="store_true", help="those of other branches too")
 
     seeds = commands.add_parser("seeds", help="train a model at several seeds: mean and spread")
     seeds.set_defaults(command=_seeds)
@@ -212,10 +213,8 @@ def _report(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from fashion_cnn.tools.experiments import comparing
 
-    found = comparing.collect()
     models = [arguments.model] if arguments.model else list(MODELS)
-    tables = [table for model in models if (table := comparing.table(model, found))]
-    print("\n\n".join(tables) or "nothing differs from the last commit: no experiment to compare")
+    print(comparing.report(models, every_branch=arguments.all))
 
 
 def _seeds(arguments: argparse.Namespace) -> None:
