@@ -1,127 +1,144 @@
-"""`python -m fashion_cnn`: what the package answers in the terminal."""
+"""`python -m fashion_cnn`: what the package offers on the command line."""
 
 import argparse
 import os
 import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root, weights_file
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    from fashion_cnn.tools.prediction.pictures import Background
+
+Commands: TypeAlias = "argparse._SubParsersAction[ArgumentParser]"
 
 
 def main() -> None:
     """Run the command that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
-    _add_commands_of_models(commands)
-    _add_commands_of_runs(commands)
-    _add_commands_of_experiments(commands)
-
-    arguments = parser.parse_args()
+    arguments = vars(parser().parse_args())
+    command = arguments.pop("command")
     try:
-        arguments.command(arguments)
+        command(**arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read the output wants no more of it; without this, Python complains at its end.
+        # The reader of the output has gone; without this, Python complains at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _add_commands_of_models(commands: Commands) -> None:
-    shapes = commands.add_parser("shapes", help="the table of a model's layers, and its costs")
-    shapes.set_defaults(command=_shapes)
-    shapes.add_argument("model", choices=MODELS)
-    shapes.add_argument("--image-size", type=int, help="pixels a side; by default params.yaml's")
-    shapes.add_argument("--width-divisor", type=int, help="of vgg; by default params.yaml's")
+def parser() -> ArgumentParser:
+    """Return the parser of all commands: `command` is a function of the other arguments."""
+    found = ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
+    commands = found.add_subparsers(title="commands", required=True, metavar="command")
+    _add_commands_of_models(commands)
+    _add_commands_of_runs(commands)
+    _add_commands_of_experiments(commands)
+    return found
 
-    predict = commands.add_parser("predict", help="what a trained model sees in pictures")
-    predict.set_defaults(command=_predict)
+
+def _add(
+    commands: Commands, name: str, command: str | Callable[..., None], description: str
+) -> ArgumentParser:
+    """Add a command: a function below, or the name of one in fashion_cnn.tools."""
+    added = commands.add_parser(name, help=description, description=description)
+    added.set_defaults(command=_tool(command) if isinstance(command, str) else command)
+    return added
+
+
+def _tool(name: str) -> Callable[..., None]:
+    def command(**arguments: object) -> None:
+        module, _, function = name.rpartition(".")
+        text = getattr(import_module(f"fashion_cnn.tools.{module}"), function)(**arguments)
+        if text is not None:
+            print(text)
+
+    return command
+
+
+def _add_commands_of_models(commands: Commands) -> None:
+    shapes = _add(commands, "shapes", _shapes, "print a model's layers and what they cost")
+    shapes.add_argument("model", choices=MODELS)
+    shapes.add_argument("--image-size", type=int, help="pixels per side; default: params.yaml's")
+    shapes.add_argument("--width-divisor", type=int, help="of vgg; default: params.yaml's")
+
+    predict = _add(commands, "predict", _predict, "classify pictures with a trained model")
     predict.add_argument("model", choices=MODELS)
-    predict.add_argument(
-        "images",
-        nargs="+",
-        type=Path,
-        metavar="image",
-        help="a PNG or JPEG, or a folder of them, read at any depth but for hidden files",
-    )
-    predict.add_argument("--json", action="store_true", help="a line of JSON a picture")
+    images = "a PNG or JPEG, or a folder of them, searched at any depth, without hidden files"
+    predict.add_argument("images", nargs="+", type=Path, metavar="image", help=images)
+    predict.add_argument("--json", action="store_true", help="print one line of JSON per picture")
     predict.add_argument(
         "--background",
         choices=("auto", "dark", "light"),
         default="auto",
-        help="behind the clothing; a light one is inverted; auto looks at the border",
+        help="behind the clothing; a light one is inverted; default: auto, judged by the corners",
     )
-    predict.add_argument("--device", help="by default params.yaml's evaluate.device")
+    predict.add_argument("--device", help="default: evaluate.device of params.yaml")
 
-    export = commands.add_parser("export", help="write a trained model as ONNX beside its weights")
-    export.set_defaults(command=_export)
+    export = _add(commands, "export", _export, "write a trained model as ONNX beside its weights")
     export.add_argument("model", choices=MODELS)
 
 
 def _add_commands_of_runs(commands: Commands) -> None:
-    check_lock = commands.add_parser("check-lock", help="does dvc.lock belong to this checkout?")
-    check_lock.set_defaults(command=_check_lock)
+    _add(commands, "check-lock", "trust.lock.check", "check that dvc.lock belongs to this checkout")
 
-    gate = commands.add_parser("gate", help="may this run take the place of the committed one?")
-    gate.add_argument("--baseline", default="HEAD", help="git revision, or none; by default HEAD")
-    gate.add_argument("--rules", type=Path, help="by default the repository's gate.yaml")
-    gate.set_defaults(command=_gate)
+    gate = _add(commands, "gate", "trust.gate.check", "may this run replace the committed one?")
+    gate.add_argument("--baseline", default="HEAD", help="git revision, or none; default: HEAD")
+    gate.add_argument("--rules", type=Path, help="default: the repository's config/gate.yaml")
 
-    verify = commands.add_parser("verify", help="make the committed run again and compare")
-    verify.add_argument("--model", choices=MODELS, help="its stages alone; by default all")
-    verify.set_defaults(command=_verify)
+    description = "make the committed run again and compare"
+    verify = _add(commands, "verify", "trust.verify.verify", description)
+    verify.add_argument("--model", choices=MODELS, help="only this model's stages; default: all")
 
-    drift = commands.add_parser("drift", help="how far new images are from the training images")
-    drift.add_argument("folder", type=Path, help="of new images, in IDX files")
-    drift.add_argument("--model", choices=MODELS, default="lenet", help="by default lenet")
-    drift.set_defaults(command=_drift)
+    description = "measure how far new images are from the training images"
+    drift = _add(commands, "drift", "trust.drift.report", description)
+    drift.add_argument("folder", type=Path, help="the new images, as four IDX files")
+    drift.add_argument("--model", choices=MODELS, default="lenet", help="default: lenet")
 
-    report = commands.add_parser("report", help="report.html and report.md of two revisions")
-    report.set_defaults(command=_report)
-    report.add_argument("revision", nargs="?", default="workspace", help="by default the workspace")
-    report.add_argument("--baseline", default="HEAD", help="compare with it; by default HEAD")
-    report.add_argument("--output", type=Path, help="folder; by default the repository's")
+    report = _add(commands, "report", _report, "write report.html and report.md on a revision")
+    report.add_argument("revision", nargs="?", default="workspace", help="default: workspace")
+    report.add_argument("--baseline", default="HEAD", help="compare with this; default: HEAD")
+    report.add_argument("--output", type=Path, help="folder; default: the repository's")
 
 
 def _add_commands_of_experiments(commands: Commands) -> None:
-    compare = commands.add_parser("compare", help="the experiments, best first, and what differs")
-    compare.set_defaults(command=_compare)
-    compare.add_argument("model", choices=MODELS, nargs="?", help="by default every one")
+    compare = _add(commands, "compare", _compare, "list the experiments, the best first")
+    compare.add_argument("model", choices=MODELS, nargs="?", help="default: all models")
 
-    seeds = commands.add_parser("seeds", help="train a model at several seeds: mean and spread")
-    seeds.set_defaults(command=_seeds)
+    description = "train a model with several seeds: mean and spread"
+    seeds = _add(commands, "seeds", "experiments.seeds.run", description)
     seeds.add_argument("model", choices=MODELS)
-    seeds.add_argument("count", type=int, help="how many seeds, from 0")
+    seeds.add_argument("count", type=int, help="number of seeds, counted from 0")
 
-    sweep = commands.add_parser("sweep", help="search the ranges of sweep.yaml for a better recipe")
-    sweep.set_defaults(command=_sweep)
+    description = "search the ranges of sweep.yaml for a better recipe"
+    sweep = _add(commands, "sweep", "experiments.sweep.run", description)
     sweep.add_argument("model", choices=MODELS)
 
 
-# Each command imports what it needs when it runs, so that the help does not wait for torch.
+# Each command imports what it needs when it runs, so that `--help` does not wait for torch.
 
 
-def _shapes(arguments: argparse.Namespace) -> None:
+def _shapes(model: str, **changes: int | None) -> None:
     from fashion_cnn.base import params
     from fashion_cnn.costs.footprint import footprint
 
-    given = {"image_size": arguments.image_size, "width_divisor": arguments.width_divisor}
-    changes = {name: value for name, value in given.items() if value is not None}
-    values = params.replace(params.load(), arguments.model, **changes)
-    print(footprint(arguments.model, values).table())
+    given = {name: value for name, value in changes.items() if value is not None}
+    print(footprint(model, params.replace(params.load(), model, **given)).table())
 
 
-def _predict(arguments: argparse.Namespace) -> None:
+def _predict(
+    model: str, images: list[Path], json: bool, background: "Background", device: str | None
+) -> None:
     from fashion_cnn.base import compute, params
     from fashion_cnn.tools.prediction import pictures, predicting
     from fashion_cnn.trained import weights
 
-    changes = {"device": arguments.device} if arguments.device else {}
+    changes = {"device": device} if device else {}
     values = params.replace(params.load(), "evaluate", **changes).evaluate
-    trained = weights.load(weights_file(arguments.model), arguments.model)
     skipped = []
 
     def skip(file: Path, error: InputError) -> None:
@@ -129,14 +146,14 @@ def _predict(arguments: argparse.Namespace) -> None:
         print(f"skipped {file}: {error}", file=sys.stderr)
 
     found = predicting.predictions(
-        trained,
-        pictures.find(arguments.images),
-        background=arguments.background,
+        weights.load(weights_file(model), model),
+        pictures.find(images),
+        background=background,
         compute=compute.prepare(values.device, values.precision),
         batch_size=values.batch_size,
         skip=skip,
     )
-    if arguments.json:
+    if json:
         for prediction in found:
             print(prediction.json())
     elif rows := list(found):
@@ -145,64 +162,25 @@ def _predict(arguments: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _export(arguments: argparse.Namespace) -> None:
+def _export(model: str) -> None:
     from fashion_cnn.tools.prediction import exporting
     from fashion_cnn.trained import weights
 
-    path = weights_file(arguments.model).with_suffix(".onnx")
-    exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
+    path = weights_file(model).with_suffix(".onnx")
+    exporting.write_onnx(path, weights.load(weights_file(model), model))
     print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
 
 
-def _check_lock(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.trust import lock
-
-    lock.check()
-
-
-def _gate(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.trust import gate
-
-    gate.check(arguments.rules or root() / "gate.yaml", arguments.baseline)
-
-
-def _verify(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.trust import verify
-
-    verify.verify(arguments.model)
-
-
-def _drift(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.base import params
-    from fashion_cnn.tools.trust import drift
-
-    print(drift.report(arguments.folder, arguments.model, params.load()))
-
-
-def _report(arguments: argparse.Namespace) -> None:
+def _report(revision: str, baseline: str, output: Path | None) -> None:
     from fashion_cnn.tools.report.writing import write
 
-    output = arguments.output or root()
-    for path in write(root(), arguments.revision, arguments.baseline, output):
-        print(path)
+    print(*write(root(), revision, baseline, output or root()), sep="\n")
 
 
-def _compare(arguments: argparse.Namespace) -> None:
+def _compare(model: str | None) -> None:
     from fashion_cnn.tools.experiments import comparing
 
     found = comparing.collect()
-    models = [arguments.model] if arguments.model else list(MODELS)
-    tables = [table for model in models if (table := comparing.table(model, found))]
-    print("\n\n".join(tables) or "nothing differs from the last commit: no experiment to compare")
-
-
-def _seeds(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.experiments import seeds
-
-    print(seeds.run(arguments.model, arguments.count))
-
-
-def _sweep(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.experiments import sweep
-
-    print(sweep.run(arguments.model))
+    models = [model] if model else list(MODELS)
+    tables = [table for each in models if (table := comparing.table(each, found))]
+    print("\n\n".join(tables) or "no experiment to compare: nothing differs from the last commit")

@@ -1,4 +1,4 @@
-"""A trained network -> an ONNX file that takes the data set's own bytes."""
+"""A trained network -> an ONNX file that takes the data set's images as they are."""
 
 import json
 import logging
@@ -34,12 +34,12 @@ class FromPixels(nn.Module):
 def write_onnx(path: Path, trained: Trained) -> None:
     """Write the transform and the network, in float32, as one ONNX file, atomically.
 
-    Its input `images` is (N, 1, 28, 28) uint8 in [0, 255], N any number of at least 1; its
-    output `logits` is (N, 10) float32. Its metadata are JSON: the classes in order, the
-    transform (which is part of the graph), and how the network was trained.
+    The input `images` is (N, 1, 28, 28) uint8 in [0, 255], for any N of at least 1; the output
+    `logits` is (N, 10) float32. The metadata are JSON: the classes in order, the transform (which
+    is part of the graph), and how the network was trained.
     """
     model = FromPixels(trained.network, trained.transform).eval()
-    # Two images, as torch takes a batch of one for an axis that is never longer.
+    # Two images: with one, torch would fix the batch size at 1.
     images = torch.zeros(2, 1, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
     with _quiet():
         program = torch.onnx.export(
@@ -53,7 +53,7 @@ def write_onnx(path: Path, trained: Trained) -> None:
             verbose=False,
         )
     assert program is not None
-    # What torch notes beside each node has the paths of this machine in it.
+    # What torch notes at each node contains paths of this machine.
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
     about = {
@@ -71,13 +71,12 @@ def write_onnx(path: Path, trained: Trained) -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what the exporter warns of and logs about its own parts."""
+    """Silence the exporter's warnings and log messages about its own internals."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         logger.setLevel(level)
