@@ -1,7 +1,10 @@
 """`python -m fashion_cnn` as a user runs it: tables that line up, errors that say what to do."""
 
+import inspect
 import re
 import sys
+from functools import partial
+from importlib import import_module
 
 import pytest
 
@@ -86,6 +89,32 @@ def test_a_wrong_argument_is_an_error(
         shapes(monkeypatch, *arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("shapes", "vgg"),
+        ("predict", "vgg", "picture.png"),
+        ("export", "vgg"),
+        ("check-lock",),
+        ("gate",),
+        ("verify",),
+        ("drift", "folder"),
+        ("report",),
+        ("compare",),
+        ("seeds", "vgg", "3"),
+        ("sweep", "vgg"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_has_a_function_that_takes_its_arguments(command: tuple[str, ...]) -> None:
+    arguments = vars(command_line.parser().parse_args(command))
+    function = arguments.pop("command")
+    if isinstance(function, partial):
+        module, _, name = function.args[0].rpartition(".")
+        function = getattr(import_module(f"fashion_cnn.tools.{module}"), name)
+    inspect.signature(function).bind(**arguments)
 
 
 def test_python_runs_it_as_a_module(shell: Shell) -> None:

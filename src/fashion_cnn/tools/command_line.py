@@ -1,10 +1,10 @@
 """`python -m fashion_cnn`: what the package offers on the command line."""
 
-import argparse
 import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -16,7 +16,9 @@ from fashion_cnn.base.paths import root, weights_file
 if TYPE_CHECKING:
     from fashion_cnn.tools.prediction.pictures import Background
 
-Commands: TypeAlias = "argparse._SubParsersAction[ArgumentParser]"
+# A function of this file, or the name of one in fashion_cnn.tools.
+Command: TypeAlias = str | Callable[..., None]
+Add: TypeAlias = Callable[[str, Command, str], ArgumentParser]
 
 
 def main() -> None:
@@ -35,38 +37,33 @@ def parser() -> ArgumentParser:
     """Return the parser of all commands: `command` is a function of the other arguments."""
     found = ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
     commands = found.add_subparsers(title="commands", required=True, metavar="command")
-    _add_commands_of_models(commands)
-    _add_commands_of_runs(commands)
-    _add_commands_of_experiments(commands)
+
+    def add(name: str, command: Command, description: str) -> ArgumentParser:
+        added = commands.add_parser(name, help=description, description=description)
+        function = partial(_tool, command) if isinstance(command, str) else command
+        added.set_defaults(command=function)
+        return added
+
+    for add_commands in (_models, _runs, _experiments):
+        add_commands(add)
     return found
 
 
-def _add(
-    commands: Commands, name: str, command: str | Callable[..., None], description: str
-) -> ArgumentParser:
-    """Add a command: a function below, or the name of one in fashion_cnn.tools."""
-    added = commands.add_parser(name, help=description, description=description)
-    added.set_defaults(command=_tool(command) if isinstance(command, str) else command)
-    return added
+def _tool(name: str, **arguments: object) -> None:
+    """Call a function of fashion_cnn.tools, and print what it returns."""
+    module, _, function = name.rpartition(".")
+    text = getattr(import_module(f"fashion_cnn.tools.{module}"), function)(**arguments)
+    if text is not None:
+        print(text)
 
 
-def _tool(name: str) -> Callable[..., None]:
-    def command(**arguments: object) -> None:
-        module, _, function = name.rpartition(".")
-        text = getattr(import_module(f"fashion_cnn.tools.{module}"), function)(**arguments)
-        if text is not None:
-            print(text)
-
-    return command
-
-
-def _add_commands_of_models(commands: Commands) -> None:
-    shapes = _add(commands, "shapes", _shapes, "print a model's layers and what they cost")
+def _models(add: Add) -> None:
+    shapes = add("shapes", _shapes, "print a model's layers and what they cost")
     shapes.add_argument("model", choices=MODELS)
     shapes.add_argument("--image-size", type=int, help="pixels per side; default: params.yaml's")
     shapes.add_argument("--width-divisor", type=int, help="of vgg; default: params.yaml's")
 
-    predict = _add(commands, "predict", _predict, "classify pictures with a trained model")
+    predict = add("predict", _predict, "classify pictures with a trained model")
     predict.add_argument("model", choices=MODELS)
     images = "a PNG or JPEG, or a folder of them, searched at any depth, without hidden files"
     predict.add_argument("images", nargs="+", type=Path, metavar="image", help=images)
@@ -79,43 +76,39 @@ def _add_commands_of_models(commands: Commands) -> None:
     )
     predict.add_argument("--device", help="default: evaluate.device of params.yaml")
 
-    export = _add(commands, "export", _export, "write a trained model as ONNX beside its weights")
+    export = add("export", _export, "write a trained model as ONNX beside its weights")
     export.add_argument("model", choices=MODELS)
 
 
-def _add_commands_of_runs(commands: Commands) -> None:
-    _add(commands, "check-lock", "trust.lock.check", "check that dvc.lock belongs to this checkout")
+def _runs(add: Add) -> None:
+    add("check-lock", "trust.lock.check", "check that dvc.lock belongs to this checkout")
 
-    gate = _add(commands, "gate", "trust.gate.check", "may this run replace the committed one?")
+    gate = add("gate", "trust.gate.check", "may this run replace the committed one?")
     gate.add_argument("--baseline", default="HEAD", help="git revision, or none; default: HEAD")
     gate.add_argument("--rules", type=Path, help="default: the repository's config/gate.yaml")
 
-    description = "make the committed run again and compare"
-    verify = _add(commands, "verify", "trust.verify.verify", description)
+    verify = add("verify", "trust.verify.verify", "make the committed run again and compare")
     verify.add_argument("--model", choices=MODELS, help="only this model's stages; default: all")
 
-    description = "measure how far new images are from the training images"
-    drift = _add(commands, "drift", "trust.drift.report", description)
+    drift = add("drift", "trust.drift.report", "compare new images with the training images")
     drift.add_argument("folder", type=Path, help="the new images, as four IDX files")
     drift.add_argument("--model", choices=MODELS, default="lenet", help="default: lenet")
 
-    report = _add(commands, "report", _report, "write report.html and report.md on a revision")
+    report = add("report", _report, "write report.html and report.md on a revision")
     report.add_argument("revision", nargs="?", default="workspace", help="default: workspace")
     report.add_argument("--baseline", default="HEAD", help="compare with this; default: HEAD")
     report.add_argument("--output", type=Path, help="folder; default: the repository's")
 
 
-def _add_commands_of_experiments(commands: Commands) -> None:
-    compare = _add(commands, "compare", _compare, "list the experiments, the best first")
+def _experiments(add: Add) -> None:
+    compare = add("compare", _compare, "list the experiments, the best first")
     compare.add_argument("model", choices=MODELS, nargs="?", help="default: all models")
 
-    description = "train a model with several seeds: mean and spread"
-    seeds = _add(commands, "seeds", "experiments.seeds.run", description)
+    seeds = add("seeds", "experiments.seeds.run", "train a model with several seeds")
     seeds.add_argument("model", choices=MODELS)
     seeds.add_argument("count", type=int, help="number of seeds, counted from 0")
 
-    description = "search the ranges of sweep.yaml for a better recipe"
-    sweep = _add(commands, "sweep", "experiments.sweep.run", description)
+    sweep = add("sweep", "experiments.sweep.run", "search sweep.yaml for a better recipe")
     sweep.add_argument("model", choices=MODELS)
 
 

@@ -1,10 +1,6 @@
 """A trained network -> an ONNX file that takes the data set's images as they are."""
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -41,17 +37,16 @@ def write_onnx(path: Path, trained: Trained) -> None:
     model = FromPixels(trained.network, trained.transform).eval()
     # Two images: with one, torch would fix the batch size at 1.
     images = torch.zeros(2, 1, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
-    with _quiet():
-        program = torch.onnx.export(
-            model,
-            (images,),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}},
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+    program = torch.onnx.export(
+        model,
+        (images,),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
     assert program is not None
     # What torch notes at each node contains paths of this machine.
     for node in program.model.graph.all_nodes():
@@ -67,16 +62,3 @@ def write_onnx(path: Path, trained: Trained) -> None:
     )
     with written_atomically(path) as unfinished:
         program.save(unfinished, external_data=False)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence the exporter's warnings and log messages about its own internals."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        logger.setLevel(level)

@@ -29,8 +29,8 @@ class Verdict:
     model: str
     rule: str
     limit: str = ""
-    value: str = ""
-    baseline: str = ""
+    value: object = None
+    baseline: object = None
     fault: str = ""
     note: str = ""
 
@@ -105,11 +105,11 @@ def _limits(model: str, rules: ModelRules, run: Measured) -> Iterator[Verdict]:
     for name, limit in floors.items():
         value = run.numbers.get(name)
         fault = _not_a_number(value) or ("too low" if value < limit else "")
-        yield Verdict(model, name, f">= {limit}", _text(value), fault=fault)
+        yield Verdict(model, name, f">= {limit}", value, fault=fault)
     for name, limit in rules.at_most.model_dump(exclude_none=True).items():
         value = run.numbers.get(name)
         fault = _not_a_number(value) or ("too high" if value > limit else "")
-        yield Verdict(model, name, f"<= {limit}", _text(value), fault=fault)
+        yield Verdict(model, name, f"<= {limit}", value, fault=fault)
 
 
 def _fall(
@@ -129,7 +129,7 @@ def _fall(
             fault = f"fell by {fall:g}, p = {p_value:.2g}"
         else:
             note = f"fell by {fall:g}, but that may be chance: p = {p_value:.2g}"
-    return Verdict(model, f"fall of {name}", f"<= {most}", _text(now), _text(before), fault, note)
+    return Verdict(model, f"fall of {name}", f"<= {most}", now, before, fault, note)
 
 
 def _p_value(run: pd.DataFrame, baseline: pd.DataFrame) -> float | None:
@@ -147,7 +147,3 @@ def _not_a_number(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "no number"
     return ""
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)

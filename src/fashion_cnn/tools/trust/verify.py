@@ -6,10 +6,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
@@ -30,16 +29,14 @@ TOLERANCES = {
 """How far a number may differ on another kind of device; numbers not listed are not compared."""
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """What a run wrote: the MD5 of each (stage, file), and the numbers of each metrics file."""
 
     hashes: Mapping[tuple[str, str], str]
     numbers: Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """How one file came out when it was made again."""
 
     stage: str
@@ -63,15 +60,15 @@ def verify(model: str | None) -> None:
         _run("git", "clone", "--quiet", str(folder), str(clone), cwd=folder)
         if stale := lock.faults(clone):
             raise InputError("\n".join(["HEAD's dvc.lock does not belong to it:", *stale]))
-        before = _read(clone)
+        before = read(clone)
         stages = sorted({stage for stage, _ in before.hashes if _concerns(stage, model)})
         dvc = (sys.executable, "-m", "dvc")
         # An empty cache, so that every stage runs, whatever the user's configuration says.
         _run(*dvc, "cache", "dir", "--local", str(Path(scratch) / "cache"), cwd=clone)
         _run(*dvc, "repro", *stages, cwd=clone, data=folder / "data" / "fashion_mnist")
-        findings = [each for each in compare(before, _read(clone)) if each.stage in stages]
-    rows = [(each.stage, each.file, each.found) for each in findings]
-    print(tabulate(rows, headers=("stage", "file", "made again"), tablefmt="github"))
+        findings = [each for each in compare(before, read(clone)) if each.stage in stages]
+    headers = ("stage", "file", "made again")
+    print(tabulate([each[:3] for each in findings], headers, tablefmt="github"))
     if faults := sum(finding.fault for finding in findings):
         raise InputError(f"{faults} of {len(findings)} files are not what the commit says")
     print(f"\nall {len(findings)} files are what the commit says")
@@ -101,13 +98,9 @@ def compare(before: Run, after: Run) -> Iterator[Finding]:
 
 def _other_kind(stage: str, before: Run, after: Run) -> str:
     """Return how the devices and versions differ that trained a stage's model; "" if they don't."""
-    named = [model for model in MODELS if _concerns(stage, model)]
-    for model in named or MODELS:
-        file = f"metrics/train/{model}.json"
-        if file in before.numbers and "made_with" not in before.numbers[file]:
-            return "the commit does not say what made it"
-        was = before.numbers.get(file, {}).get("made_with", {})
-        now = after.numbers.get(file, {}).get("made_with", {})
+    models = [model for model in MODELS if _concerns(stage, model)] or MODELS
+    for file in (f"metrics/train/{model}.json" for model in models):
+        was, now = (run.numbers.get(file, {}).get("made_with", {}) for run in (before, after))
         if differing := [name for name in (was | now) if was.get(name) != now.get(name)]:
             return "; ".join(f"{name} {was.get(name)} -> {now.get(name)}" for name in differing)
     return ""
@@ -125,7 +118,8 @@ def _beyond(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _read(folder: Path) -> Run:
+def read(folder: Path) -> Run:
+    """Return what a folder's last run wrote, by its dvc.lock and its metrics files."""
     with closing(Revision(folder)) as revision:
         outputs = lockfile.read(revision).outputs
         numbers = {
