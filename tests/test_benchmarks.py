@@ -9,11 +9,10 @@ import torch
 
 from benchmarks import cpu, gpu, measure, ours
 from benchmarks.measure import Result
-from fashion_cnn.base import params
 from fashion_cnn.base.compute import prepare
 from fashion_cnn.dataset.images import read_split
+from fashion_cnn.tools import presets
 from tests import recipes
-from tests.conftest import ROOT
 
 TINY = cpu.Sizes(
     rounds=1,
@@ -78,7 +77,7 @@ def test_the_cpu_benchmark_measures_both_ways_of_the_reduced_vgg(
         return train(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ours, "train", watched)
-    values = params.load(ROOT / "presets" / "smoke.yaml")
+    values = presets.load("smoke")
     theirs, kept, mine, ratio, kept_ratio, peak, share = cpu.reduced_vgg(
         values, fashion_mnist, TINY
     )
@@ -93,7 +92,7 @@ def test_the_cpu_benchmark_measures_both_ways_of_the_reduced_vgg(
 
 
 def test_the_cpu_benchmark_measures_both_ways_of_lenet(fashion_mnist: Path) -> None:
-    values = params.load(ROOT / "presets" / "smoke.yaml")
+    values = presets.load("smoke")
     their_s, theirs, our_s, mine, ratio = cpu.lenet(values, fashion_mnist, TINY)
     assert [len(result.values) for result in (their_s, theirs, our_s, mine, ratio)] == [
         1,

@@ -1,6 +1,7 @@
 """The whole pipeline as a user runs it: real `dvc repro` of the smoke preset in a fresh clone."""
 
 import ast
+import csv
 import json
 import os
 import re
@@ -17,11 +18,13 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from fashion_cnn.base import params
+from fashion_cnn.base.settings import flatten
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.images import CLASSES
 from fashion_cnn.trained import weights
 from fashion_cnn.visualize.extraction import convolutions
 from tests.conftest import ROOT, Shell, SmokeRun, put_preset
+from tests.terminal import in_terminal
 
 MODELS = ("lenet", "vgg", "vgg11")
 STAGES = [
@@ -33,6 +36,11 @@ STAGES = [
     *(f"{stage}@{model}" for stage in ("export_images", "evaluate") for model in MODELS),
     "compare_models",
 ]
+# What DVC shows of each network.
+NUMBERS = (
+    *("accuracy", "macro_f1", "loss", "expected_calibration_error"),
+    *("validation_accuracy", "validation_loss", "epoch", "dead_channels"),
+)
 EVALUATION_FIGURES = {
     "classes",
     "confident_mistakes",
@@ -216,7 +224,7 @@ def test_dvc_shows_each_epoch_as_it_ends(
 
 
 def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records_it(
-    unchanged: Path, shell: Shell
+    unchanged: Path, shell: Shell, environment: dict[str, str]
 ) -> None:
     done = shell("dvc", "exp", "run", "-S", "lenet.learning_rate=1e-5", cwd=unchanged)
     # The shape check takes seconds, and any key of a recipe may change what training costs.
@@ -234,9 +242,39 @@ def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records
     curve = pd.read_csv(unchanged / "plots/training/lenet.csv")
     assert curve["learning_rate"].max() <= 1e-5
     _kernels_stand_side_by_side(unchanged, shell)
+    _experiments_fit_a_screen(unchanged, shell, environment)
     put_preset(unchanged, shell, "smoke")
     assert ran(shell("dvc", "repro", cwd=unchanged)) == []
     assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
+
+
+def _experiments_fit_a_screen(folder: Path, shell: Shell, environment: dict[str, str]) -> None:
+    """DVC's table has short names, the test accuracies first; what changed is a short one."""
+    (header,) = csv.reader(
+        [shell("dvc", "exp", "show", "--csv", cwd=folder).stdout.splitlines()[0]]
+    )
+    assert len(header) <= 135
+    numbers = [name for name in header if name.partition(".")[0] in MODELS][:24]
+    assert {name.partition(".")[2] for name in numbers} == set(NUMBERS)
+    assert "all_wrong" in header
+    shown = [f"{model}.accuracy" for model in MODELS]
+    # As a pager shows it that cuts long lines.
+    command = ("dvc", "exp", "show")
+    _, table = in_terminal(
+        *command, columns=200, cwd=folder, environment=environment | {"DVC_PAGER": "cut -c1-200"}
+    )
+    assert all(name in table for name in shown), table
+    _, table = in_terminal(*command, "--no-pager", columns=200, cwd=folder, environment=environment)
+    assert "lenet.accuracy" in table
+    assert max(map(len, table.splitlines())) <= 200
+    short = shell(*command, "--csv", "--only-changed", "--drop", "data", cwd=folder)
+    (header,) = csv.reader([short.stdout.splitlines()[0]])
+    # DVC's CSV has three columns that its table does not.
+    assert {"Experiment", "lenet.accuracy", "lenet.learning_rate"} <= set(header)
+    assert len(set(header) - {"rev", "typ", "parent"}) <= 12
+    listed = json.loads(shell("dvc", "metrics", "show", "--json", cwd=folder).stdout)
+    files = listed[""]["data"].values()
+    assert len([name for file in files for name in flatten(file["data"])]) == 25
 
 
 def _kernels_stand_side_by_side(folder: Path, shell: Shell) -> None:

@@ -218,7 +218,7 @@ def test_a_value_of_null_overrules_too(tmp_path: Path) -> None:
 
 
 def test_the_notebook_preset_is_the_tutorials_recipe() -> None:
-    values = params.parse_params(presets.preset("notebook")[1], "notebook")
+    values = presets.load("notebook")
     assert [
         (r.image_size, r.optimizer, r.learning_rate, r.batch_size, r.epochs, r.schedule)
         for r in (values.lenet, values.vgg, values.vgg11)

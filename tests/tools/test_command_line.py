@@ -1,7 +1,10 @@
 """`python -m fashion_cnn` as a user runs it: tables that line up, errors that say what to do."""
 
+import inspect
 import re
 import sys
+from functools import partial
+from importlib import import_module
 
 import pytest
 
@@ -34,7 +37,7 @@ def test_the_table_is_aligned_and_sums_up(
     assert "classifier input: 3,136 features" in costs
 
 
-def test_by_default_it_is_the_params(
+def test_by_default_sizes_are_those_of_the_params(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shapes(monkeypatch, "lenet")
@@ -42,7 +45,7 @@ def test_by_default_it_is_the_params(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (
             ("vgg", "--image-size", "31"),
@@ -59,16 +62,16 @@ def test_by_default_it_is_the_params(
         (("lenet", "--width-divisor", "8"), "lenet.width_divisor: unknown key, got 8"),
     ],
 )
-def test_what_does_not_fit_is_told(
-    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+def test_a_size_that_does_not_fit_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
         shapes(monkeypatch, *arguments)
-    assert re.search(told, str(stopped.value.code))
+    assert re.search(message, str(stopped.value.code))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("vgg", "--image-size", "28.5"), "--image-size: invalid int value: '28.5'"),
         (("vgg", "--image-size", "32", "32"), "unrecognized arguments: 32"),
@@ -76,16 +79,42 @@ def test_what_does_not_fit_is_told(
         ((), "the following arguments are required: model"),
     ],
 )
-def test_what_is_no_argument_is_told(
+def test_a_wrong_argument_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
-    told: str,
+    message: str,
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
         shapes(monkeypatch, *arguments)
     assert stopped.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("shapes", "vgg"),
+        ("predict", "vgg", "picture.png"),
+        ("export", "vgg"),
+        ("check-lock",),
+        ("gate",),
+        ("verify",),
+        ("drift", "folder"),
+        ("report",),
+        ("compare",),
+        ("seeds", "vgg", "3"),
+        ("sweep", "vgg"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_has_a_function_that_takes_its_arguments(command: tuple[str, ...]) -> None:
+    arguments = vars(command_line.parser().parse_args(command))
+    function = arguments.pop("command")
+    if isinstance(function, partial):
+        module, _, name = function.args[0].rpartition(".")
+        function = getattr(import_module(f"fashion_cnn.tools.{module}"), name)
+    inspect.signature(function).bind(**arguments)
 
 
 def test_python_runs_it_as_a_module(shell: Shell) -> None:

@@ -80,7 +80,7 @@ def parse(path: Path) -> Mapping[str, Any]:
     Raises:
         InputError: the file is missing, no YAML or no mapping.
     """
-    hint = f"restore it with `git checkout HEAD {path.name}`"
+    hint = f"restore it with `git checkout HEAD {path}`"
     try:
         values = YAML(typ="safe").load(path)
     except FileNotFoundError:

@@ -1,137 +1,147 @@
-"""`python -m fashion_cnn`: what the package answers in the terminal."""
+"""`python -m fashion_cnn`: what the package offers on the command line."""
 
-import argparse
 import os
 import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root, weights_file
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    from fashion_cnn.tools.prediction.pictures import Background
+
+# A function of this file, or the name of one in fashion_cnn.tools.
+Command: TypeAlias = str | Callable[..., None]
+Add: TypeAlias = Callable[[str, Command, str], ArgumentParser]
 
 
 def main() -> None:
     """Run the command that the command line names."""
-    parser = argparse.ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
-    commands = parser.add_subparsers(title="commands", required=True, metavar="command")
-    _add_commands_of_models(commands)
-    _add_commands_of_runs(commands)
-    _add_commands_of_experiments(commands)
-    _add_commands_of_params(commands)
-
-    arguments = parser.parse_args()
+    arguments = vars(parser().parse_args())
+    command = arguments.pop("command")
     try:
-        arguments.command(arguments)
+        command(**arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read the output wants no more of it; without this, Python complains at its end.
+        # The reader of the output has gone; without this, Python complains at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _add_commands_of_models(commands: Commands) -> None:
-    shapes = commands.add_parser("shapes", help="the table of a model's layers, and its costs")
-    shapes.set_defaults(command=_shapes)
-    shapes.add_argument("model", choices=MODELS)
-    shapes.add_argument("--image-size", type=int, help="pixels a side; by default params.yaml's")
-    shapes.add_argument("--width-divisor", type=int, help="of vgg; by default params.yaml's")
+def parser() -> ArgumentParser:
+    """Return the parser of all commands: `command` is a function of the other arguments."""
+    found = ArgumentParser(prog="python -m fashion_cnn", description=__doc__)
+    commands = found.add_subparsers(title="commands", required=True, metavar="command")
 
-    predict = commands.add_parser("predict", help="what a trained model sees in pictures")
-    predict.set_defaults(command=_predict)
+    def add(name: str, command: Command, description: str) -> ArgumentParser:
+        added = commands.add_parser(name, help=description, description=description)
+        function = partial(_tool, command) if isinstance(command, str) else command
+        added.set_defaults(command=function)
+        return added
+
+    for add_commands in (_models, _runs, _experiments, _params):
+        add_commands(add)
+    return found
+
+
+def _tool(name: str, **arguments: object) -> None:
+    """Call a function of fashion_cnn.tools, and print what it returns."""
+    module, _, function = name.rpartition(".")
+    text = getattr(import_module(f"fashion_cnn.tools.{module}"), function)(**arguments)
+    if text is not None:
+        print(text)
+
+
+def _models(add: Add) -> None:
+    shapes = add("shapes", _shapes, "print a model's layers and what they cost")
+    shapes.add_argument("model", choices=MODELS)
+    shapes.add_argument("--image-size", type=int, help="pixels per side; default: params.yaml's")
+    shapes.add_argument("--width-divisor", type=int, help="of vgg; default: params.yaml's")
+
+    predict = add("predict", _predict, "classify pictures with a trained model")
     predict.add_argument("model", choices=MODELS)
-    predict.add_argument(
-        "images",
-        nargs="+",
-        type=Path,
-        metavar="image",
-        help="a PNG or JPEG, or a folder of them, read at any depth but for hidden files",
-    )
-    predict.add_argument("--json", action="store_true", help="a line of JSON a picture")
+    images = "a PNG or JPEG, or a folder of them, searched at any depth, without hidden files"
+    predict.add_argument("images", nargs="+", type=Path, metavar="image", help=images)
+    predict.add_argument("--json", action="store_true", help="print one line of JSON per picture")
     predict.add_argument(
         "--background",
         choices=("auto", "dark", "light"),
         default="auto",
-        help="behind the clothing; a light one is inverted; auto looks at the border",
+        help="behind the clothing; a light one is inverted; default: auto, judged by the corners",
     )
-    predict.add_argument("--device", help="by default params.yaml's evaluate.device")
+    predict.add_argument("--device", help="default: evaluate.device of params.yaml")
 
-    export = commands.add_parser("export", help="write a trained model as ONNX beside its weights")
-    export.set_defaults(command=_export)
+    export = add("export", _export, "write a trained model as ONNX beside its weights")
     export.add_argument("model", choices=MODELS)
 
 
-def _add_commands_of_runs(commands: Commands) -> None:
-    check_lock = commands.add_parser("check-lock", help="does dvc.lock belong to this checkout?")
-    check_lock.set_defaults(command=_check_lock)
+def _runs(add: Add) -> None:
+    add("check-lock", "trust.lock.check", "check that dvc.lock belongs to this checkout")
 
-    gate = commands.add_parser("gate", help="may this run take the place of the committed one?")
-    gate.add_argument("--baseline", default="HEAD", help="git revision, or none; by default HEAD")
-    gate.add_argument("--rules", type=Path, help="by default the repository's gate.yaml")
-    gate.set_defaults(command=_gate)
+    gate = add("gate", "trust.gate.check", "may this run replace the committed one?")
+    gate.add_argument("--baseline", default="HEAD", help="git revision, or none; default: HEAD")
+    gate.add_argument("--rules", type=Path, help="default: the repository's config/gate.yaml")
 
-    verify = commands.add_parser("verify", help="make the committed run again and compare")
-    verify.add_argument("--model", choices=MODELS, help="its stages alone; by default all")
-    verify.set_defaults(command=_verify)
+    verify = add("verify", "trust.verify.verify", "make the committed run again and compare")
+    verify.add_argument("--model", choices=MODELS, help="only this model's stages; default: all")
 
-    drift = commands.add_parser("drift", help="how far new images are from the training images")
-    drift.add_argument("folder", type=Path, help="of new images, in IDX files")
-    drift.add_argument("--model", choices=MODELS, default="lenet", help="by default lenet")
-    drift.set_defaults(command=_drift)
+    drift = add("drift", "trust.drift.report", "compare new images with the training images")
+    drift.add_argument("folder", type=Path, help="the new images, as four IDX files")
+    drift.add_argument("--model", choices=MODELS, default="lenet", help="default: lenet")
 
-    report = commands.add_parser("report", help="report.html and report.md of two revisions")
-    report.set_defaults(command=_report)
-    report.add_argument("revision", nargs="?", default="workspace", help="by default the workspace")
-    report.add_argument("--baseline", default="HEAD", help="compare with it; by default HEAD")
-    report.add_argument("--output", type=Path, help="folder; by default the repository's")
+    report = add("report", _report, "write report.html and report.md on a revision")
+    report.add_argument("revision", nargs="?", default="workspace", help="default: workspace")
+    report.add_argument("--baseline", default="HEAD", help="compare with this; default: HEAD")
+    report.add_argument("--output", type=Path, help="folder; default: the repository's")
 
 
-def _add_commands_of_params(commands: Commands) -> None:
-    preset = commands.add_parser("preset", help="write a preset into params.yaml")
-    preset.set_defaults(command=_preset)
+def _params(add: Add) -> None:
+    preset = add("preset", "presets.apply", "write a preset into params.yaml")
     preset.add_argument("name", help="a file of presets/, without .yaml")
 
-    reference = commands.add_parser("reference", help="write the reference of params.yaml anew")
-    reference.set_defaults(command=_reference)
+    add("reference", "reference.write", "write the reference and the schema of params.yaml")
 
 
-def _add_commands_of_experiments(commands: Commands) -> None:
-    compare = commands.add_parser("compare", help="the experiments, best first, and what differs")
-    compare.set_defaults(command=_compare)
-    compare.add_argument("model", choices=MODELS, nargs="?", help="by default every one")
+def _experiments(add: Add) -> None:
+    compare = add("compare", _compare, "list the experiments, the best first")
+    compare.add_argument("model", choices=MODELS, nargs="?", help="default: all models")
+    compare.add_argument(
+        "--all", dest="every_branch", action="store_true", help="also those of other branches"
+    )
 
-    seeds = commands.add_parser("seeds", help="train a model at several seeds: mean and spread")
-    seeds.set_defaults(command=_seeds)
+    seeds = add("seeds", "experiments.seeds.run", "train a model with several seeds")
     seeds.add_argument("model", choices=MODELS)
-    seeds.add_argument("count", type=int, help="how many seeds, from 0")
+    seeds.add_argument("count", type=int, help="number of seeds, counted from 0")
 
-    sweep = commands.add_parser("sweep", help="search the ranges of sweep.yaml for a better recipe")
-    sweep.set_defaults(command=_sweep)
+    sweep = add("sweep", "experiments.sweep.run", "search config/sweep.yaml for a better recipe")
     sweep.add_argument("model", choices=MODELS)
 
 
-# Each command imports what it needs when it runs, so that the help does not wait for torch.
+# Each command imports what it needs when it runs, so that `--help` does not wait for torch.
 
 
-def _shapes(arguments: argparse.Namespace) -> None:
+def _shapes(model: str, **changes: int | None) -> None:
     from fashion_cnn.base import params
     from fashion_cnn.costs.footprint import footprint
 
-    given = {"image_size": arguments.image_size, "width_divisor": arguments.width_divisor}
-    changes = {name: value for name, value in given.items() if value is not None}
-    values = params.replace(params.load(), arguments.model, **changes)
-    print(footprint(arguments.model, values).table())
+    given = {name: value for name, value in changes.items() if value is not None}
+    print(footprint(model, params.replace(params.load(), model, **given)).table())
 
 
-def _predict(arguments: argparse.Namespace) -> None:
+def _predict(
+    model: str, images: list[Path], json: bool, background: "Background", device: str | None
+) -> None:
     from fashion_cnn.base import compute, params
     from fashion_cnn.tools.prediction import pictures, predicting
     from fashion_cnn.trained import weights
 
-    changes = {"device": arguments.device} if arguments.device else {}
+    changes = {"device": device} if device else {}
     values = params.replace(params.load(), "evaluate", **changes).evaluate
-    trained = weights.load(weights_file(arguments.model), arguments.model)
     skipped = []
 
     def skip(file: Path, error: InputError) -> None:
@@ -139,14 +149,14 @@ def _predict(arguments: argparse.Namespace) -> None:
         print(f"skipped {file}: {error}", file=sys.stderr)
 
     found = predicting.predictions(
-        trained,
-        pictures.find(arguments.images),
-        background=arguments.background,
+        weights.load(weights_file(model), model),
+        pictures.find(images),
+        background=background,
         compute=compute.prepare(values.device, values.precision),
         batch_size=values.batch_size,
         skip=skip,
     )
-    if arguments.json:
+    if json:
         for prediction in found:
             print(prediction.json())
     elif rows := list(found):
@@ -155,76 +165,22 @@ def _predict(arguments: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-def _export(arguments: argparse.Namespace) -> None:
+def _export(model: str) -> None:
     from fashion_cnn.tools.prediction import exporting
     from fashion_cnn.trained import weights
 
-    path = weights_file(arguments.model).with_suffix(".onnx")
-    exporting.write_onnx(path, weights.load(weights_file(arguments.model), arguments.model))
+    path = weights_file(model).with_suffix(".onnx")
+    exporting.write_onnx(path, weights.load(weights_file(model), model))
     print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
 
 
-def _preset(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools import presets
-
-    presets.apply(arguments.name)
-
-
-def _reference(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools import reference
-
-    reference.write()
-
-
-def _check_lock(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.trust import lock
-
-    lock.check()
-
-
-def _gate(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.trust import gate
-
-    gate.check(arguments.rules or root() / "gate.yaml", arguments.baseline)
-
-
-def _verify(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.trust import verify
-
-    verify.verify(arguments.model)
-
-
-def _drift(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.base import params
-    from fashion_cnn.tools.trust import drift
-
-    print(drift.report(arguments.folder, arguments.model, params.load()))
-
-
-def _report(arguments: argparse.Namespace) -> None:
+def _report(revision: str, baseline: str, output: Path | None) -> None:
     from fashion_cnn.tools.report.writing import write
 
-    output = arguments.output or root()
-    for path in write(root(), arguments.revision, arguments.baseline, output):
-        print(path)
+    print(*write(root(), revision, baseline, output or root()), sep="\n")
 
 
-def _compare(arguments: argparse.Namespace) -> None:
+def _compare(model: str | None, every_branch: bool) -> None:
     from fashion_cnn.tools.experiments import comparing
 
-    found = comparing.collect()
-    models = [arguments.model] if arguments.model else list(MODELS)
-    tables = [table for model in models if (table := comparing.table(model, found))]
-    print("\n\n".join(tables) or "nothing differs from the last commit: no experiment to compare")
-
-
-def _seeds(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.experiments import seeds
-
-    print(seeds.run(arguments.model, arguments.count))
-
-
-def _sweep(arguments: argparse.Namespace) -> None:
-    from fashion_cnn.tools.experiments import sweep
-
-    print(sweep.run(arguments.model))
+    print(comparing.report([model] if model else list(MODELS), every_branch=every_branch))

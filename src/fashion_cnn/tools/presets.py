@@ -55,6 +55,15 @@ def preset(name: str) -> tuple[str, dict[str, Any]]:
     return heading[0] if heading else "", values
 
 
+def load(name: str) -> params.Params:
+    """Return a preset as typed parameters.
+
+    Raises:
+        InputError: there is no such preset, or a value of it is wrong.
+    """
+    return params.parse_params(preset(name)[1], f"presets/{name}.yaml")
+
+
 def apply(name: str) -> None:
     """Write a preset into params.yaml as a whole; the comments in there stay.
 

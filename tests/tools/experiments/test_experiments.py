@@ -14,7 +14,8 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from fashion_cnn.tools.experiments.comparing import Experiment, table
+from fashion_cnn.tools.experiments.collecting import Experiment
+from fashion_cnn.tools.experiments.comparing import table
 from tests.conftest import Shell, put_preset
 
 GRID = [(rate, seed) for rate in (0.002, 0.004, 0.006, 0.008) for seed in (0, 1)]
@@ -81,7 +82,8 @@ def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
     assert max(map(len, lines)) <= 100
-    accuracies = [float(line.split()[1]) for line in lines[3:]]
+    assert lines[0].startswith("on ")
+    accuracies = [float(line.split()[1]) for line in lines[5:]]
     assert accuracies == sorted(accuracies, reverse=True)
     # These were trained alone: the evaluation that their commits hold is of other weights.
     changed = next(line for line in lines if line.startswith(names[0]))
@@ -115,6 +117,32 @@ def test_an_experiment_is_shown_compared_applied_branched_and_removed(
     shell("dvc", "checkout", "-q", "--force", cwd=small)
     dvc("remove", "faster")
     assert "[faster]" not in dvc("list")
+
+
+def test_experiments_of_earlier_commits_and_of_other_branches_are_not_lost(
+    small: Path, shell: Shell
+) -> None:
+    def compare(*arguments: str) -> str:
+        command = ("python", "-m", "fashion_cnn", "compare", "lenet", *arguments)
+        done = shell(*command, cwd=small, PYTHONPATH="src")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    named = ("--name", "before", "-S", "++lenet.seed=9")
+    assert shell("dvc", "exp", "run", "--temp", *named, "train_lenet", cwd=small).returncode == 0
+    assert re.search(r"^before .* lenet.seed=9$", compare(), re.M)
+    for command in ("commit -q --allow-empty -m later", "switch -q --create side HEAD~1"):
+        assert shell("git", *command.split(), cwd=small).returncode == 0
+    assert re.search(r"^before .* lenet.seed=9$", compare(), re.M)
+    shell("git", "switch", "-q", "--orphan", "elsewhere", cwd=small)
+    shell("git", "commit", "-q", "--allow-empty", "-m", "empty", cwd=small)
+    shell("git", "checkout", "-q", "side", "--", ".", cwd=small)
+    shown = compare()
+    assert "before" not in shown
+    assert "more on commits of other branches: `make compare ALL=1` shows them" in shown
+    assert re.search(r"^on \w+ small\n\n(.*\n)+before .* lenet.seed=9$", compare("--all"), re.M)
+    for command in ("commit -qam all", "switch -q -", "switch -q side"):
+        shell("git", *command.split(), cwd=small)
 
 
 def interrupt(

@@ -1,4 +1,4 @@
-"""Picture files against the data set's own images, and every kind of file that is none."""
+"""Picture files against the data set's own images, and files that are not pictures."""
 
 import os
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def test_the_background_of_every_test_image_and_of_its_inverse_is_found(
 
 @pytest.mark.data
 def test_a_test_image_comes_back_bit_for_bit(test_images: np.ndarray, tmp_path: Path) -> None:
-    # The four whose corners are the brightest, and some more.
+    # The four with the brightest corners, and four more.
     order = np.argsort(-test_images[:, [0, 0, -1, -1], [0, -1, 0, -1]].astype(int).sum(axis=1))
     for index in (*order[:4], *range(4)):
         image, path = test_images[index], tmp_path / "image.png"
@@ -74,7 +74,7 @@ def test_a_test_image_comes_back_bit_for_bit(test_images: np.ndarray, tmp_path: 
         lambda image: image.convert("RGB").quantize(16),
         lambda image: Image.fromarray(255 - np.asarray(image)),
         lambda image: Image.fromarray(np.asarray(image).astype(np.uint16) * 257),
-        # Cut off: empty rows and columns, as many as there may be.
+        # Empty rows and columns, however many, are cut off.
         lambda image: _pasted(image, (300, 150), 0),
         lambda image: _pasted(Image.fromarray(255 - np.asarray(image)), (150, 300), 255),
         # Transparent around it, whatever colour lies under that.
@@ -86,7 +86,7 @@ def test_size_colours_and_background_do_not_matter(
     change: Callable[[Image.Image], Image.Image], tmp_path: Path
 ) -> None:
     read = pictures.read(save(tmp_path / "picture.png", change(Image.fromarray(drawing()))))
-    # 60 x 40 pixels of clothing become 28 x 19, on the 5th to the 23rd row.
+    # 60 x 40 pixels of clothing become 28 x 19, in rows 5 to 23.
     assert np.flatnonzero(read.any(axis=1)).tolist() == list(range(4, 23))
     assert read[13, :13].tolist() == pytest.approx([120] * 13, abs=1)
     assert read[13, 15:].tolist() == pytest.approx([200] * 13, abs=1)
@@ -113,7 +113,7 @@ def test_a_photograph_is_turned_as_its_exif_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3000), (3000, 1), (2, 5)])
 @pytest.mark.parametrize("level", [0, 127, 255])
-def test_what_is_narrow_or_blank_is_still_a_picture(
+def test_a_narrow_or_blank_picture_is_still_a_picture(
     size: tuple[int, int], level: int, tmp_path: Path
 ) -> None:
     read = pictures.read(save(tmp_path / "picture.png", Image.new("L", size, level)))
@@ -122,8 +122,10 @@ def test_what_is_narrow_or_blank_is_still_a_picture(
     assert (read == (0 if level == 255 else level)).all()
 
 
-def test_what_is_no_picture_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def told(path: Path) -> str:
+def test_a_file_that_is_no_picture_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reason(path: Path) -> str:
         with pytest.raises(InputError) as raised:
             pictures.read(path)
         return str(raised.value)
@@ -135,18 +137,18 @@ def test_what_is_no_picture_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     save(tmp_path / "picture.gif", Image.fromarray(drawing()))
-    assert told(tmp_path / "cut.png").startswith("damaged picture (")
+    assert reason(tmp_path / "cut.png").startswith("damaged picture (")
     for name in ("empty.png", "text.jpg", "picture.gif"):
-        assert told(tmp_path / name) == "no PNG or JPEG picture"
-    assert told(tmp_path / "folder") == "no file in this folder"
+        assert reason(tmp_path / name) == "not a PNG or JPEG picture"
+    assert reason(tmp_path / "folder") == "no file in this folder"
     for name in ("pipe.png", "nothing.png", "null\0.png"):
-        assert told(tmp_path / name) == "no such file"
-    assert "too long" in told(tmp_path / ("x" * 300))
+        assert reason(tmp_path / name) == "no such file"
+    assert "too long" in reason(tmp_path / ("x" * 300))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    assert told(tmp_path / "whole.png") == "more than 1,000 pixels"
+    assert reason(tmp_path / "whole.png") == "more than 1,000 pixels"
 
 
-def test_a_picture_cut_at_any_byte_is_read_or_told(tmp_path: Path) -> None:
+def test_a_picture_cut_at_any_byte_is_read_or_refused(tmp_path: Path) -> None:
     path = tmp_path / "picture"
     outcomes: set[object] = set()
     for kind in ("PNG", "JPEG"):
@@ -157,17 +159,17 @@ def test_a_picture_cut_at_any_byte_is_read_or_told(tmp_path: Path) -> None:
                 outcomes.add(pictures.read(path).shape)
             except InputError as error:
                 outcomes.add(str(error).split(" (", maxsplit=1)[0])
-    assert outcomes - {(28, 28)} == {"damaged picture", "no PNG or JPEG picture"}
+    assert outcomes - {(28, 28)} == {"damaged picture", "not a PNG or JPEG picture"}
 
 
-def test_a_folder_is_read_at_any_depth_sorted_without_what_is_hidden(tmp_path: Path) -> None:
+def test_a_folder_is_searched_at_any_depth_sorted_without_hidden_files(tmp_path: Path) -> None:
     for name in ("b.png", "a/z.png", "a/.hidden.png", ".git/x.png", "c.txt", "empty/.keep"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     given = [tmp_path / "c.txt", tmp_path, tmp_path / "empty", tmp_path / "nothing"]
     found = [str(path.relative_to(tmp_path)) for path in pictures.find(given)]
     assert found == ["c.txt", "a/z.png", "b.png", "c.txt", "empty", "nothing"]
-    # A folder that is hidden itself is what the user asked for.
+    # A hidden folder that the user names is searched.
     assert [path.name for path in pictures.find([tmp_path / ".git"])] == ["x.png"]
 
 

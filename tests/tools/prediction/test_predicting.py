@@ -97,7 +97,7 @@ def test_pngs_of_test_images_get_the_answers_of_the_images_themselves(
         assert answer["probabilities"][answer["class"]] == answer["probability"]
 
 
-def test_what_is_no_image_is_named_and_the_rest_is_printed(
+def test_a_file_that_is_not_an_image_is_named_and_the_rest_is_printed(
     command: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "notes.txt").write_text("no picture\n")
@@ -110,12 +110,12 @@ def test_what_is_no_image_is_named_and_the_rest_is_printed(
     assert header.split() == ["file", "class", "probability", "runner-up", "its", "probability"]
     assert [row.split()[0] for row in rows] == ["images/000.png", "images/001.png"]
     assert printed.err.splitlines() == [
-        f"skipped {tmp_path}/notes.txt: no PNG or JPEG picture",
+        f"skipped {tmp_path}/notes.txt: not a PNG or JPEG picture",
         "skipped nothing.png: no such file",
     ]
 
 
-def test_nothing_but_what_is_no_image_prints_no_table(
+def test_without_any_image_no_table_is_printed(
     command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -124,19 +124,19 @@ def test_nothing_but_what_is_no_image_prints_no_table(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("predict", "vgg", "images"), "vgg.safetensors is missing: make it with `dvc repro train"),
         (("export", "vgg11"), "vgg11.safetensors is missing: make it with `dvc repro finetune_"),
         (("predict", "lenet", "images", "--device", "gpu"), "evaluate.device: expected text of "),
     ],
 )
-def test_what_is_missing_or_wrong_is_told(
-    command: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+def test_a_missing_model_or_a_wrong_device_is_an_error(
+    command: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
         call(command, *arguments)
-    assert told in str(stopped.value.code)
+    assert message in str(stopped.value.code)
 
 
 def test_no_more_than_a_batch_is_read_ahead(repository: Path) -> None:
@@ -159,7 +159,7 @@ def test_no_more_than_a_batch_is_read_ahead(repository: Path) -> None:
     assert len(list(found)) == 5
 
 
-def test_a_name_that_is_no_text_is_printed_all_the_same(repository: Path, shell: Shell) -> None:
+def test_a_file_name_that_cannot_be_decoded_is_printed(repository: Path, shell: Shell) -> None:
     odd = repository / "images" / "caf\udce9.png"
     try:
         odd.write_bytes((repository / "images/000.png").read_bytes())

@@ -1,4 +1,4 @@
-"""The report's section on the data: the baseline's, or how far from it."""
+"""The report's section on the data: is it the baseline's, and if not, how far from it?"""
 
 import re
 import shutil
@@ -44,7 +44,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, images: Path, shell: Shell) -> Path:
-    """A repository with an untrained LeNet: at `grey` of one folder of images, now of another."""
+    """A repository with an untrained LeNet, on the images `grey` at that tag and `shop` now."""
     torch.manual_seed(0)
     weights.save(
         tmp_path / "lenet.safetensors",
@@ -82,12 +82,12 @@ def rows(text: str) -> dict[str, list[str]]:
     return {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in lines}
 
 
-def test_other_images_are_told_and_how_far_they_are(project: Path, tmp_path: Path) -> None:
+def test_other_images_are_compared_with_the_baselines(project: Path, tmp_path: Path) -> None:
     text = section(project, "shop", "grey", tmp_path / "written")
     found = rows(text)
     assert found["Brightness"] == ["0.200", "0.400", "1.000", "<\N{NO-BREAK SPACE}0.001"]
     assert found["Contrast"][:3] == ["0.000", "0.000", "0.000"]
-    # Ten classes as many images each but for those kept for validation, then five.
+    # The baseline has ten classes of almost the same size, this run has five.
     assert found["Largest label share"][1] == "0.200"
     assert found["LeNet's confidence"][2:] == ["1.000", "<\N{NO-BREAK SPACE}0.001"]
     assert found["This run"][0].startswith("data/own/shop")
@@ -101,7 +101,7 @@ def test_other_images_are_told_and_how_far_they_are(project: Path, tmp_path: Pat
     assert "data/models/vgg11.safetensors is not in" in text
 
 
-def test_the_same_images_are_told_in_a_sentence(
+def test_a_sentence_says_that_the_images_are_the_same(
     project: Path, tmp_path: Path, shell: Shell
 ) -> None:
     done = shell("git", "commit", "-q", "--allow-empty", "-m", "another", cwd=project)
@@ -111,14 +111,14 @@ def test_the_same_images_are_told_in_a_sentence(
     assert "Brightness" not in text
 
 
-def test_images_that_the_cache_lacks_are_told(project: Path, tmp_path: Path) -> None:
+def test_images_that_the_cache_lacks_are_noted(project: Path, tmp_path: Path) -> None:
     shutil.rmtree(project / ".dvc" / "cache")
     text = section(project, "workspace", "grey", tmp_path / "written")
     assert re.search(r"of grey \(\w+\) is not in the cache: dvc pull", text)
     assert "Brightness" not in text
 
 
-def test_images_that_do_not_lie_there_are_taken_from_the_cache(
+def test_images_missing_from_the_workspace_are_taken_from_the_cache(
     project: Path, tmp_path: Path
 ) -> None:
     shutil.rmtree(project / "data" / "fashion_mnist")
@@ -126,7 +126,7 @@ def test_images_that_do_not_lie_there_are_taken_from_the_cache(
     assert rows(text)["Brightness"][:2] == ["0.200", "0.400"]
 
 
-def test_damaged_images_and_odd_params_are_told(
+def test_damaged_images_and_odd_params_are_noted(
     project: Path, tmp_path: Path, shell: Shell
 ) -> None:
     path = project / "data" / "fashion_mnist" / "train-images-idx3-ubyte"

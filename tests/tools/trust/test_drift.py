@@ -1,4 +1,4 @@
-"""Drift: none between halves of the same images, and each change in its own measure."""
+"""Drift: none between halves of the same images; each change shows in its own measure."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from fashion_cnn.trained.weights import Trained
 
 @pytest.fixture(scope="module")
 def halves(fashion_mnist: Path) -> tuple[Images, Images]:
-    """Two halves of the real test images, by chance."""
+    """Two random halves of the real test images."""
     images = read(fashion_mnist, "t10k")
     order = shuffled(len(images), "halves")
     return images[order[:5000]], images[order[5000:]]
@@ -41,7 +41,7 @@ def test_the_numbers_are_those_of_the_data(halves: tuple[Images, Images]) -> Non
     assert {(each.distance, each.p_value) for each in same.values()} == {(0.0, 1.0)}
 
 
-def test_a_darker_image_shows_in_its_pixels_alone(halves: tuple[Images, Images]) -> None:
+def test_darker_images_show_in_their_pixels_only(halves: tuple[Images, Images]) -> None:
     first, second = halves
     found = measured((first, Images(second.pixels // 2, second.labels)))
     assert found["brightness"].distance > 0.2
@@ -49,12 +49,12 @@ def test_a_darker_image_shows_in_its_pixels_alone(halves: tuple[Images, Images])
     assert found["largest label share"].p_value > 0.01
 
 
-def test_a_class_that_is_gone_shows_in_the_labels(halves: tuple[Images, Images]) -> None:
+def test_a_missing_class_shows_in_the_labels(halves: tuple[Images, Images]) -> None:
     first, second = halves
     found = measured((first, second[second.labels != 3]))["largest label share"]
     assert found.distance == pytest.approx(0.1, abs=0.02)
     assert found.p_value < 1e-50
-    # The same where neither has the class.
+    # No drift where neither has the class.
     without = first[first.labels != 3], second[second.labels != 3]
     assert drift.labels(*without).p_value > 0.01
 

@@ -1,4 +1,4 @@
-"""`check-lock` on a fresh clone without data: silent where all belongs together, and why not."""
+"""`check-lock` on a fresh clone without data: no fault where all belongs together, else why."""
 
 import re
 from pathlib import Path
@@ -21,14 +21,14 @@ def test_a_fresh_clone_without_data_has_no_fault(toy: Path) -> None:
     assert lock.faults(toy) == []
 
 
-def test_data_that_is_here_and_another_changes_nothing(toy: Path) -> None:
+def test_other_data_in_the_workspace_changes_nothing(toy: Path) -> None:
     (toy / "data").mkdir(exist_ok=True)
     (toy / "data/images").write_text("others")
     assert lock.faults(toy) == []
 
 
 @pytest.mark.parametrize(
-    ("name", "pattern", "replacement", "told"),
+    ("name", "pattern", "replacement", "message"),
     [
         ("train.py", "2", "3", "train.py modified: train"),
         ("params.yaml", "1", "2", "params.yaml: seed modified: train"),
@@ -37,18 +37,18 @@ def test_data_that_is_here_and_another_changes_nothing(toy: Path) -> None:
         ("dvc.yaml", "outs: .data/model.", "outs: [data/models]", "data/models new: train"),
         ("dvc.yaml", r"\[seed\]", "[seed, other]", "params.yaml: other deleted: train"),
         ("dvc.yaml", "  train:", "  fit:", "no entry: fit"),
-        ("dvc.yaml", "  train:", "  fit:", "an entry of no stage in dvc.yaml: train"),
+        ("dvc.yaml", "  train:", "  fit:", "in dvc.lock, but not a stage of dvc.yaml: train"),
         ("metrics.json", "0.9", "0.8", "metrics.json modified: train"),
     ],
 )
-def test_what_was_changed_after_the_run_is_named(
-    toy: Path, name: str, pattern: str, replacement: str, told: str
+def test_a_change_after_the_run_is_named(
+    toy: Path, name: str, pattern: str, replacement: str, message: str
 ) -> None:
     edit(toy / name, pattern, replacement)
-    assert told in lock.faults(toy)
+    assert message in lock.faults(toy)
 
 
-def test_a_file_that_is_not_there_is_named(toy: Path) -> None:
+def test_a_missing_file_is_named(toy: Path) -> None:
     (toy / "metrics.json").unlink()
     assert lock.faults(toy) == ["metrics.json deleted: train"]
 
@@ -57,10 +57,10 @@ def test_a_stage_that_read_another_version_is_named(toy: Path) -> None:
     text = (toy / "dvc.lock").read_text()
     md5 = re.findall("md5: ([0-9a-f]{32})", text)[0]
     (toy / "dvc.lock").write_text(text.replace(md5, "f" * 32, 1))
-    assert lock.faults(toy) == ["data/images read in another version than download wrote: train"]
+    assert lock.faults(toy) == ["data/images is not the version that download wrote: train"]
 
 
-def test_a_lock_in_conflict_is_an_error(toy: Path) -> None:
+def test_a_lock_with_a_merge_conflict_is_an_error(toy: Path) -> None:
     edit(toy / "dvc.lock", "schema", "<<<<<<< HEAD\nschema")
     with pytest.raises(InputError, match=r"DVC cannot read the project: .*dvc\.lock"):
         lock.faults(toy)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.tools.trust.verify import Finding, Run, compare, verify
+from fashion_cnn.base.files import write_json
+from fashion_cnn.tools.trust.verify import Finding, Run, compare, read, verify
 from tests.conftest import Shell
 
 CPU = {"device": "cpu", "precision": "float32", "threads": 2, "torch": "2.14.1"}
@@ -14,7 +15,7 @@ GPU = CPU | {"device": "NVIDIA H200"}
 
 
 def made(weights: str = "w", device: dict[str, Any] = CPU, **metrics: Any) -> Run:
-    """LeNet trained and evaluated, the hash of a metrics file being what it holds."""
+    """LeNet trained and evaluated; the hash of a metrics file is its content."""
     train = {"epoch": 20, "train_loss": 0.2, "made_with": device}
     evaluated = {"accuracy": 0.9, "loss": 0.3, "parameters": 44_426, "p_value": 0.1} | metrics
     return Run(
@@ -54,9 +55,9 @@ def test_on_another_kind_numbers_may_differ_within_their_tolerance() -> None:
     assert faults(made(), after) == []
     found = {finding.file: finding.found for finding in compare(made(), after)}
     assert found["data/fashion_mnist"] == "same bytes"
-    told = "device cpu -> NVIDIA H200"
-    assert found["data/models/lenet.safetensors"] == f"other bytes, {told}"
-    assert found["metrics/evaluate/lenet.json"] == f"within tolerance, {told}"
+    reason = "device cpu -> NVIDIA H200"
+    assert found["data/models/lenet.safetensors"] == f"other bytes, {reason}"
+    assert found["metrics/evaluate/lenet.json"] == f"within tolerance, {reason}"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,9 @@ def test_on_another_kind_numbers_may_differ_within_their_tolerance() -> None:
         {"parameters": 44_427},
     ],
 )
-def test_on_another_kind_numbers_beyond_it_are_a_fault(metrics: dict[str, Any]) -> None:
+def test_on_another_kind_numbers_beyond_their_tolerance_are_a_fault(
+    metrics: dict[str, Any],
+) -> None:
     (fault,) = faults(made(), made("v", GPU, **metrics))
     (name,) = metrics
     assert f"BEYOND TOLERANCE: {name} " in fault.found
@@ -77,27 +80,43 @@ def test_on_another_kind_numbers_beyond_it_are_a_fault(metrics: dict[str, Any]) 
 
 def test_a_metric_or_a_file_that_is_not_made_again_is_a_fault() -> None:
     after = made("v", GPU)
-    gone = Run(after.hashes, {**after.metrics, "metrics/evaluate/lenet.json": {"loss": 0.39}})
+    gone = Run(after.hashes, {**after.numbers, "metrics/evaluate/lenet.json": {"loss": 0.39}})
     gone = Run(
-        {**gone.hashes, ("evaluate@lenet", "metrics/evaluate/lenet.json"): "x"}, gone.metrics
+        {**gone.hashes, ("evaluate@lenet", "metrics/evaluate/lenet.json"): "x"}, gone.numbers
     )
     assert "accuracy 0.9 -> None" in faults(made(), gone)[0].found
-    assert len(faults(made(), Run({}, made().metrics))) == len(made().hashes)
+    assert len(faults(made(), Run({}, made().numbers))) == len(made().hashes)
 
 
-def test_where_the_commit_does_not_say_what_made_it_numbers_are_held() -> None:
+def test_where_the_commit_does_not_say_what_made_it_numbers_are_compared() -> None:
     before = made()
-    del before.metrics["metrics/train/lenet.json"]["made_with"]  # type: ignore[attr-defined]
+    del before.numbers["metrics/train/lenet.json"]["made_with"]  # type: ignore[attr-defined]
     found = {finding.file: finding.found for finding in compare(before, made("v", accuracy=0.91))}
-    told = "the commit does not say what made it"
-    assert found["metrics/evaluate/lenet.json"] == f"within tolerance, {told}"
+    assert found["metrics/evaluate/lenet.json"].startswith("within tolerance, device None -> cpu;")
     assert len(faults(before, made("v", accuracy=0.95))) == 1
 
 
 def test_other_data_is_a_fault_wherever_it_was_made() -> None:
     after = made("v", GPU)
-    other = Run({**after.hashes, ("download", "data/fashion_mnist"): "e"}, after.metrics)
+    other = Run({**after.hashes, ("download", "data/fashion_mnist"): "e"}, after.numbers)
     assert [fault.file for fault in faults(made(), other)] == ["data/fashion_mnist"]
+
+
+def test_numbers_are_read_from_every_metrics_file_of_the_lock(toy: Path) -> None:
+    files = {
+        "metrics/train/vgg.json": {"vgg": {"epoch": 3}, "details": [{"made_with": CPU}]},
+        "plots/reliability/vgg.json": {"vgg": {"expected_calibration_error": 0.02}, "bins": []},
+        "metrics/compare_models.json": {"all_wrong": 3, "details": [{"images": 9}], "pairs": []},
+    }
+    outs = [{"path": path, "md5": path[-9:]} for path in (*files, "plots/kernels/vgg")]
+    write_json(toy / "dvc.lock", {"stages": {"train_vgg": {"outs": outs}}})
+    for path, values in files.items():
+        write_json(toy / path, values)
+    run = read(toy)
+    assert run.hashes == {("train_vgg", out["path"]): out["md5"] for out in outs}
+    assert run.numbers["metrics/train/vgg.json"] == {"epoch": 3, "made_with": CPU}
+    assert run.numbers["plots/reliability/vgg.json"] == {"expected_calibration_error": 0.02}
+    assert set(run.numbers) == set(files)
 
 
 def test_a_committed_run_is_made_again_from_nothing(
@@ -106,13 +125,13 @@ def test_a_committed_run_is_made_again_from_nothing(
     (reproduced_toy / "left.txt").write_text("of no commit")
     monkeypatch.chdir(reproduced_toy)
     verify(None)
-    told = capfd.readouterr().out
-    assert "Running stage 'download'" in told
-    assert "Running stage 'train'" in told
-    assert "all 3 files are what the commit says" in told
+    printed = capfd.readouterr().out
+    assert "Running stage 'download'" in printed
+    assert "Running stage 'train'" in printed
+    assert "all 3 files are what the commit says" in printed
 
 
-def test_a_run_that_chance_decided_is_caught(
+def test_a_run_that_differs_by_chance_is_caught(
     toy: Path, shell: Shell, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with (toy / "train.py").open("a") as script:

@@ -1,81 +1,47 @@
 """Experiments side by side: what differs between them, and how well each one does."""
 
-import json
 import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from fashion_cnn.base.models import MODELS
-from fashion_cnn.base.params import whole
-from fashion_cnn.base.settings import flatten
-from fashion_cnn.tools.experiments.running import as_yaml, dvc
-
-# The metrics of the table, by column head: the stage that measures it, and its name.
-METRICS = {
-    "validation\naccuracy": ("train", "validation_accuracy"),
-    "test\naccuracy": ("evaluate", "accuracy"),
-    "test\nloss": ("evaluate", "loss"),
-}
+from fashion_cnn.tools.experiments.collecting import (
+    METRICS,
+    Experiment,
+    baselines,
+    collect,
+    newest_first,
+    on_branch,
+)
+from fashion_cnn.tools.experiments.running import git
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """An experiment, the commit that it stands on, or the working tree.
+def report(models: Sequence[str], *, every_branch: bool = False) -> str:
+    """Return tables of the experiments, a part for each commit that they stand on.
 
-    Attributes:
-        name: as DVC has it.
-        state: done, or how far it is.
-        params: every parameter by its dotted name; each network's section is complete.
-        metrics: the content of each metrics file, by path.
-        inherited: names of params that come from `training`.
+    Args:
+        models: of which networks.
+        every_branch: also those that stand on commits of other branches.
+
+    Returns:
+        The last commit first. The last line tells where further experiments are, if there are any.
     """
-
-    name: str
-    state: str
-    params: Mapping[str, Any]
-    metrics: Mapping[str, Mapping[str, Any]]
-    inherited: frozenset[str] = frozenset()
-
-    def differences(self, other: "Experiment", model: str) -> dict[str, Any]:
-        """Return the parameters that concern a model and are not as in `other`, by name."""
-        sections = (f"{model}.", "dataset.", "evaluate.")
-        return {
-            name: value
-            for name, value in self.params.items()
-            if name.startswith(sections) and value != other.params.get(name, value)
-        }
-
-    def values(self, model: str) -> list[float | None]:
-        """Return METRICS of a model; None for what was not measured on its present weights."""
-        files = {
-            stage: self.metrics.get(f"metrics/{stage}/{model}.json", {}).get(model, {})
-            for stage, _ in METRICS.values()
-        }
-        return [files[stage].get(name) for stage, name in METRICS.values()]
-
-    def settings(self, params: Mapping[str, Any]) -> str:
-        """Return parameters by the names under which they stand in params.yaml."""
-        return ", ".join(f"{self._written(name)}={as_yaml(v)}" for name, v in params.items())
-
-    def _written(self, name: str) -> str:
-        return f"training.{name.partition('.')[2]}" if name in self.inherited else name
-
-
-def collect() -> list[Experiment]:
-    """Return the working tree, the last commit, and the experiments that stand on it."""
-    found = []
-    for commit in json.loads(dvc("exp", "show", "--json")):
-        found.append(_experiment(commit, _name(commit), "done"))
-        for each in commit["experiments"] or []:
-            state = (each["executor"] or {}).get("state", "success")
-            tip = each["revs"][0]
-            name = each["name"] or _name(tip)
-            found.append(_experiment(tip, name, "done" if state == "success" else state))
-    return found
+    head = git("rev-parse", "HEAD").strip()
+    standing = Counter(baselines())
+    shown = [commit for commit in standing if every_branch or on_branch(commit)]
+    parts = []
+    for experiments in collect(
+        [head, *(commit for commit in newest_first(shown) if commit != head)]
+    ):
+        if tables := [text for model in models if (text := table(model, experiments))]:
+            commit = git("log", "-1", "--format=%h %s", experiments[1].revision).strip()
+            parts.append("\n\n".join([f"on {commit}", *tables]))
+    if not parts:
+        parts.append("no experiment differs from the commit that it stands on")
+    if hidden := sum(standing.values()) - sum(standing[commit] for commit in shown):
+        parts.append(f"{hidden} more on commits of other branches: `make compare ALL=1` shows them")
+    return "\n\n".join(parts)
 
 
 def table(model: str, experiments: list[Experiment], width: int = 100) -> str | None:
@@ -83,7 +49,8 @@ def table(model: str, experiments: list[Experiment], width: int = 100) -> str | 
 
     Args:
         model: lenet, vgg or vgg11.
-        experiments: as from `collect`: the working tree, the commit, its experiments.
+        experiments: the working tree (or the commit, where it is not the last), the commit, and
+            the experiments that stand on it.
         width: of the table's lines, in characters.
 
     Returns:
@@ -159,24 +126,3 @@ def _names(group: list[Experiment]) -> str:
         names = [names[0], f"{names[1]} and {len(names) - 2} others"]
     state = group[0].state
     return ", ".join(names) + ("" if state == "done" else f" ({state})")
-
-
-def _experiment(revision: Mapping[str, Any], name: str, state: str) -> Experiment:
-    """Return a revision of `dvc exp show --json` as an experiment."""
-    data = revision["data"] or {}
-    written = data.get("params", {}).get("params.yaml", {}).get("data", {})
-    params = flatten(whole(written))
-    own = set(flatten(written))
-    inherited = {each for each in params if each not in own and each.partition(".")[0] in MODELS}
-    files = {file: read.get("data", {}) for file, read in data.get("metrics", {}).items()}
-    outs, deps = data.get("outs", {}), data.get("deps", {})
-    for weights in [path for path in outs if path.startswith("data/models/")]:
-        # Where training alone ran, the evaluation in git is still of the commit's weights.
-        if outs[weights]["hash"] != deps.get(weights, {}).get("hash"):
-            files.pop(f"metrics/evaluate/{Path(weights).stem}.json", None)
-    return Experiment(name, state, params, files if state == "done" else {}, frozenset(inherited))
-
-
-def _name(revision: Mapping[str, Any]) -> str:
-    commit: str = revision["rev"]
-    return revision["name"] or (commit if commit == "workspace" else commit[:7])

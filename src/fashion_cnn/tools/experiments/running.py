@@ -94,21 +94,21 @@ def log_file(name: str) -> Path:
 
 def reference(name: str) -> str:
     """Return git's reference to the last commit's experiment of this name, or an empty text."""
-    commit = _git("rev-parse", "HEAD").strip()
+    commit = git("rev-parse", "HEAD").strip()
     pattern = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
-    return _git("for-each-ref", "--format=%(refname)", pattern).strip()
+    return git("for-each-ref", "--format=%(refname)", pattern).strip()
 
 
 def metrics(name: str, stage: str, model: str) -> dict[str, Any]:
     """Return a model's metrics of a stage (train or evaluate) in an experiment."""
-    content = json.loads(_git("show", f"{reference(name)}:metrics/{stage}/{model}.json"))
+    content = json.loads(git("show", f"{reference(name)}:metrics/{stage}/{model}.json"))
     values: dict[str, Any] = content[model]
     return values
 
 
 def code() -> str:
     """Return git's hash of the package as the last commit has it."""
-    return _git("rev-parse", "HEAD:src").strip()
+    return git("rev-parse", "HEAD:src").strip()
 
 
 def as_yaml(value: object) -> str:
@@ -125,7 +125,8 @@ def dvc(*arguments: str) -> str:
     return _output(sys.executable, "-m", "dvc", *arguments)
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """Return what a command of git prints; raise InputError as `dvc` does."""
     return _output("git", *arguments)
 
 

@@ -1,1 +1,1 @@
-"""Pictures of any kind -> a trained network's answers; the network as ONNX."""
+"""Picture files -> a trained network's predictions; a trained network -> ONNX."""

@@ -1,10 +1,6 @@
-"""A trained network -> an ONNX file that takes the data set's own bytes."""
+"""A trained network -> an ONNX file that takes the data set's images as they are."""
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,26 +30,25 @@ class FromPixels(nn.Module):
 def write_onnx(path: Path, trained: Trained) -> None:
     """Write the transform and the network, in float32, as one ONNX file, atomically.
 
-    Its input `images` is (N, 1, 28, 28) uint8 in [0, 255], N any number of at least 1; its
-    output `logits` is (N, 10) float32. Its metadata are JSON: the classes in order, the
-    transform (which is part of the graph), and how the network was trained.
+    The input `images` is (N, 1, 28, 28) uint8 in [0, 255], for any N of at least 1; the output
+    `logits` is (N, 10) float32. The metadata are JSON: the classes in order, the transform (which
+    is part of the graph), and how the network was trained.
     """
     model = FromPixels(trained.network, trained.transform).eval()
-    # Two images, as torch takes a batch of one for an axis that is never longer.
+    # Two images: with one, torch would fix the batch size at 1.
     images = torch.zeros(2, 1, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
-    with _quiet():
-        program = torch.onnx.export(
-            model,
-            (images,),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}},
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+    program = torch.onnx.export(
+        model,
+        (images,),
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
     assert program is not None
-    # What torch notes beside each node has the paths of this machine in it.
+    # What torch notes at each node contains paths of this machine.
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
     about = {
@@ -67,17 +62,3 @@ def write_onnx(path: Path, trained: Trained) -> None:
     )
     with written_atomically(path) as unfinished:
         program.save(unfinished, external_data=False)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out what the exporter warns of and logs about its own parts."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -1,4 +1,4 @@
-"""A trained network's answers to picture files, as lines to print."""
+"""A trained network's predictions for picture files, as lines to print."""
 
 import itertools
 import json
@@ -19,29 +19,28 @@ from fashion_cnn.tools.prediction.pictures import Background
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained
 
+Skip = Callable[[Path, InputError], None]
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """A file and the probability of each class, in [0, 1], the likeliest first."""
+    """A file, and each class with its probability in [0, 1], the most likely first."""
 
     file: Path
-    ranked: tuple[tuple[str, float], ...]
+    ranked: list[tuple[str, float]]
 
     def row(self) -> tuple[str, str, float, str, float]:
-        """Return file, class, probability, runner-up and its probability."""
-        # A name that is no text in the system's encoding must not stop the printing.
+        """Return file, class, its probability, runner-up and its probability."""
+        # A file name that cannot be decoded must not stop the printing.
         name = os.fsencode(self.file).decode(errors="backslashreplace")
         return (name, *self.ranked[0], *self.ranked[1])
 
     def json(self) -> str:
         """Return the prediction as one line of JSON, probabilities to 6 decimals."""
         keys = ("file", "class", "probability", "runner_up", "runner_up_probability")
-        probabilities = dict(self.ranked)
-        values = {
-            **dict(zip(keys, self.row(), strict=True)),
-            "probabilities": {name: probabilities[name] for name in CLASSES},
-        }
-        return json.dumps(values, ensure_ascii=False)
+        values = dict(zip(keys, self.row(), strict=True))
+        by_class = sorted(self.ranked, key=lambda pair: CLASSES.index(pair[0]))
+        return json.dumps({**values, "probabilities": dict(by_class)}, ensure_ascii=False)
 
 
 def predictions(
@@ -51,52 +50,48 @@ def predictions(
     background: Background,
     compute: Compute,
     batch_size: int,
-    skip: Callable[[Path, InputError], None],
+    skip: Skip,
 ) -> Iterator[Prediction]:
-    """Yield a prediction a picture, in order, with no more than a batch of them in memory.
+    """Yield one prediction per picture, in order, reading no more than a batch ahead.
 
     Args:
         trained: the network and the transform of its input.
         files: PNG or JPEG files.
-        background: of all of them; see `pictures.read`.
+        background: the background of all of them; see `pictures.read`.
         compute: the device and the precision.
-        batch_size: pictures a batch.
-        skip: told of each file that is no picture, and why.
+        batch_size: pictures per batch.
+        skip: called with each file that is not a picture, and the reason.
     """
     network = trained.network.to(compute.device)
     readable = _read(files, background, skip)
     while batch := list(itertools.islice(readable, batch_size)):
         pixels = torch.from_numpy(np.stack([picture for _, picture in batch])).unsqueeze(1)
-        # Nobody knows the labels, and the network does not see them.
+        # The labels are unknown, and the network does not see them.
         images = Images(pixels, torch.full((len(batch),), -1))
         logits = predict(network, images, trained.transform, compute, batch_size)
-        # By logits, as two of them may differ where their probabilities no longer do.
+        # Ranked by logits: two of them can differ where their probabilities round to the same.
         order = logits.argsort(dim=1, descending=True, stable=True)
-        probabilities = logits.softmax(dim=1).gather(1, order)
-        for (file, _), values, classes in zip(
-            batch, probabilities.tolist(), order.tolist(), strict=True
-        ):
-            names = [CLASSES[index] for index in classes]
-            rounded = [round(value, 6) for value in values]
-            yield Prediction(file, tuple(zip(names, rounded, strict=True)))
+        probabilities = logits.softmax(dim=1).gather(1, order).tolist()
+        for (file, _), classes, values in zip(batch, order.tolist(), probabilities, strict=True):
+            ranked = zip(classes, values, strict=True)
+            yield Prediction(file, [(CLASSES[index], round(value, 6)) for index, value in ranked])
 
 
 def table(rows: Iterable[Prediction]) -> str:
     """Return the predictions as an aligned table, probabilities to 4 decimals."""
+    align = ("left", "left", "right", "left", "right")
     return tabulate(
-        [
-            (name, kind, f"{p:.4f}", second, f"{q:.4f}")
-            for name, kind, p, second, q in map(Prediction.row, rows)
-        ],
+        [row.row() for row in rows],
         ["file", "class", "probability", "runner-up", "its probability"],
-        disable_numparse=True,
-        colalign=("left", "left", "right", "left", "right"),
-        headersalign=("left", "left", "right", "left", "right"),
+        disable_numparse=[0, 1, 3],
+        floatfmt=".4f",
+        colalign=align,
+        headersalign=align,
     )
 
 
 def _read(
-    files: Iterable[Path], background: Background, skip: Callable[[Path, InputError], None]
+    files: Iterable[Path], background: Background, skip: Skip
 ) -> Iterator[tuple[Path, np.ndarray]]:
     for file in files:
         try:

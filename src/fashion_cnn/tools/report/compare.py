@@ -1,27 +1,29 @@
-"""The networks' numbers at two revisions, each with what can be said of its change."""
+"""The networks' numbers at two revisions, and whether each change is more than noise."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.tools.report.revision import MissingError, Revision
 from fashion_cnn.tools.report.statistics import Change, Predictions, adjusted, by_intervals, paired
+from fashion_cnn.tools.revision import MissingError, Revision
 
-TITLES = {"lenet": "LeNet", "vgg": "Reduced VGG", "vgg11": "VGG-11"}
+Found = TypeVar("Found")
+TITLES = {name: model.title for name, model in MODELS.items()}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of a network: its name in the file, its title, its unit, and what is better."""
+    """A number of a network: its name in the file, its title, its unit, and which way is better."""
 
     name: str
     title: str
     unit: str  # share, nats, count or bytes
     better: int = 0  # 1 for more, -1 for less, 0 for neither
+    counted_on: str = ""  # of a share: the name of its number of images
 
     def show(self, value: float | None) -> str:
-        """Write a value in few digits."""
+        """Return a value in a few digits, with its unit."""
         if value is None:
             return "–"
         if self.unit == "share":
@@ -31,7 +33,7 @@ class Metric:
         return (short(value) + ("B" if self.unit == "bytes" else "")).strip()
 
     def show_difference(self, value: float) -> str:
-        """Write a difference with its sign."""
+        """Return a difference with its sign."""
         sign = "+" if value > 0 else "−"
         if value == 0:
             return "±0"
@@ -41,28 +43,22 @@ class Metric:
 
 
 METRICS = (
-    Metric("accuracy", "Test accuracy", "share", 1),
+    Metric("accuracy", "Test accuracy", "share", 1, "images"),
     Metric("macro_f1", "Macro F1", "share", 1),
-    Metric("top_2_accuracy", "Top-2 accuracy", "share", 1),
+    Metric("top_2_accuracy", "Top-2 accuracy", "share", 1, "images"),
     Metric("loss", "Negative log-likelihood, nats", "nats", -1),
     Metric("expected_calibration_error", "Expected calibration error", "share", -1),
-    Metric("validation_accuracy", "Validation accuracy", "share", 1),
+    Metric("validation_accuracy", "Validation accuracy", "share", 1, "validation_images"),
     Metric("validation_loss", "Validation loss, nats", "nats", -1),
     Metric("parameters", "Parameters", "count"),
-    Metric("multiply_accumulates", "Multiply-accumulates an image", "count"),
+    Metric("multiply_accumulates", "Multiply-accumulates per image", "count"),
     Metric("weight_bytes", "Size of the weights", "bytes"),
 )
-# Each share and the number of images that it is of.
-SHARES = {
-    "accuracy": "images",
-    "top_2_accuracy": "images",
-    "validation_accuracy": "validation_images",
-}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two revisions, and the metrics and changes of each network."""
+    """Two revisions, with each network's metrics at both and the changes between them."""
 
     now: Revision
     baseline: Revision
@@ -81,11 +77,11 @@ class Comparison:
 def compare(now: Revision, baseline: Revision) -> Comparison:
     """Read both revisions' metrics and predictions, and test each network's changes."""
     notes: list[str] = []
-    after_files, before_files = (_predictions(revision, notes) for revision in (now, baseline))
-    metrics, before = _metrics(now), _metrics(baseline)
+    predictions, old_predictions = (_predictions(each, notes) for each in (now, baseline))
+    metrics, before = (_numbers(each, notes) for each in (now, baseline))
     changes = {
         model: _changes(
-            before[model], metrics[model], before_files.get(model), after_files.get(model)
+            before[model], metrics[model], old_predictions.get(model), predictions.get(model)
         )
         for model in MODELS
     }
@@ -93,11 +89,11 @@ def compare(now: Revision, baseline: Revision) -> Comparison:
     tested = adjusted([changes[model][name] for model, name in flat])
     for (model, name), change in zip(flat, tested, strict=True):
         changes[model][name] = change
-    return Comparison(now, baseline, metrics, before, after_files, changes, tuple(notes))
+    return Comparison(now, baseline, metrics, before, predictions, changes, tuple(notes))
 
 
 def short(value: float) -> str:
-    """Write a count in three digits: 44.4 k, 129 M."""
+    """Return a count in three digits: 44.4 k, 129 M."""
     for power, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= power:
             scaled = value / power
@@ -105,31 +101,34 @@ def short(value: float) -> str:
     return f"{value:.0f} "
 
 
-def _metrics(revision: Revision) -> dict[str, dict[str, Any]]:
-    """Return each network's metrics on the test images and, named so, on the validation images."""
+def _numbers(revision: Revision, notes: list[str]) -> dict[str, dict[str, Any]]:
+    """Return each network's numbers, and how many images its validation was on."""
     try:
-        kept = revision.yaml("params.yaml")["dataset"]["validation_images"]
+        images = {"validation_images": revision.yaml("params.yaml")["dataset"]["validation_images"]}
     except (MissingError, KeyError, TypeError):
-        kept = None
-    found = {}
-    for model in MODELS:
-        trained = revision.metrics(f"metrics/train/{model}.json")
-        validated = {name: value for name, value in trained.items() if name.startswith("valid")}
-        images = {} if kept is None else {"validation_images": kept}
-        found[model] = revision.metrics(f"metrics/evaluate/{model}.json") | validated | images
-    return found
+        images = {}
+    found = _of_each(revision.numbers, notes)
+    return {model: found.get(model, {}) | images for model in MODELS}
 
 
 def _predictions(revision: Revision, notes: list[str]) -> dict[str, Predictions]:
+    def read(model: str) -> Predictions:
+        path = f"data/predictions/{model}.csv"
+        table = revision.csv(path, ["label", "predicted"])
+        with revision.parsing(path):
+            return Predictions.of(table)
+
+    return _of_each(read, notes)
+
+
+def _of_each(read: Callable[[str], Found], notes: list[str]) -> dict[str, Found]:
+    """Return what is read of each model; add a note for what is missing."""
     found = {}
     for model in MODELS:
         try:
-            table = revision.csv(f"data/predictions/{model}.csv", ["label", "predicted"])
-            found[model] = Predictions.of(table)
+            found[model] = read(model)
         except MissingError as missing:
             notes.append(str(missing))
-        except ValueError:
-            notes.append(f"data/predictions/{model}.csv of {revision.title} cannot be read")
     return found
 
 
@@ -139,18 +138,19 @@ def _changes(
     old: Predictions | None,
     new: Predictions | None,
 ) -> dict[str, Change]:
-    both = [metric for metric in METRICS if metric.name in before and metric.name in after]
     tests = paired(old, new) if old and new and old.same_images(new) else {}
     changes = {}
-    for metric in both:
+    for metric in METRICS:
+        if metric.name not in before or metric.name not in after:
+            continue
         values = before[metric.name], after[metric.name]
         if metric.better == 0:
             changes[metric.name] = Change(*values, "a count, not an estimate")
         elif metric.name in tests:
-            # The file's own digits; the tests have them from probabilities in six decimals.
+            # The numbers of the files: the test has its own from probabilities of six decimals.
             changes[metric.name] = replace(tests[metric.name], before=values[0], after=values[1])
-        elif (of := SHARES.get(metric.name, "")) in before and of in after:
-            changes[metric.name] = by_intervals(*values, (int(before[of]), int(after[of])))
+        elif (images := metric.counted_on) in before and images in after:
+            changes[metric.name] = by_intervals(*values, (int(before[images]), int(after[images])))
         else:
             changes[metric.name] = Change(*values, "not tested")
     return changes

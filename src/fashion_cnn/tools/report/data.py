@@ -9,14 +9,16 @@ from pydantic import ValidationError
 
 from fashion_cnn.base.compute import prepare
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.sources.files import FILES
-from fashion_cnn.tools.report import charts, pipeline
+from fashion_cnn.tools import lockfile
+from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
-from fashion_cnn.tools.report.compare import TITLES, Comparison
-from fashion_cnn.tools.report.revision import MissingError, Revision
+from fashion_cnn.tools.report.compare import Comparison
+from fashion_cnn.tools.revision import MissingError, Revision
 from fashion_cnn.tools.trust import drift
 from fashion_cnn.trained import weights
 
@@ -50,7 +52,7 @@ def data(comparison: Comparison) -> Section:
 
 def _hash(revision: Revision, notes: list[str]) -> str:
     try:
-        return pipeline.read(revision).hash_of(FOLDER) or ""
+        return lockfile.read(revision).md5(FOLDER)
     except MissingError as missing:
         notes.append(str(missing))
         return ""
@@ -95,10 +97,10 @@ def _drift(now: Revision, baseline: Revision, notes: list[str]) -> list[Table | 
             raise InputError(where.replace(f"{above / 'before'}", FOLDER)) from None
         new = new[dataset.shuffled(len(new), "drift")]
         found = [drift.labels(training, new), *drift.pixels(training, new)]
-        for model, title in TITLES.items():
+        for model in MODELS:
             try:
                 sure = _confidence(baseline, model, validation, new, above)
-                found.append(replace(sure, measure=f"{title}'s confidence"))
+                found.append(replace(sure, measure=f"{MODELS[model].title}'s confidence"))
             except (MissingError, InputError) as error:
                 notes.append(str(error))
     return [_distances(found, len(training), len(new)), _labels(training, new, baseline.title)]

@@ -2,31 +2,23 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import networkx as nx
 
-from fashion_cnn.tools.report.revision import MissingError, Revision
+from fashion_cnn.tools import lockfile
+from fashion_cnn.tools.lockfile import Lockfile, name_in_dvc_yaml
+from fashion_cnn.tools.revision import MissingError, Revision
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage as it was run; of a matrix, all its stages under one name."""
+    """A stage as it was run, with the paths it read and wrote; of a matrix, all stages as one."""
 
     name: str
     description: str
     items: tuple[str, ...]
-    runs: tuple[dict[str, Any], ...]  # cmd, deps, params and outs, as dvc.lock has them
-
-    @property
-    def inputs(self) -> list[str]:
-        """Paths of the dependencies."""
-        return [dep["path"] for run in self.runs for dep in run.get("deps", [])]
-
-    @property
-    def outputs(self) -> list[str]:
-        """Paths of the outputs."""
-        return [out["path"] for run in self.runs for out in run.get("outs", [])]
+    inputs: list[str]
+    outputs: list[str]
 
 
 @dataclass(frozen=True)
@@ -35,62 +27,52 @@ class Pipeline:
 
     levels: list[list[Stage]]
     edges: list[tuple[str, str]]
-    locked: dict[str, dict[str, Any]]
+    lock: Lockfile
     not_run: tuple[str, ...]
-
-    def hash_of(self, path: str) -> str | None:
-        """Return the MD5 that dvc.lock has of an output or dependency."""
-        for run in self.locked.values():
-            for entry in (*run.get("outs", []), *run.get("deps", [])):
-                if entry["path"] == path:
-                    return str(entry.get("md5", ""))
-        return None
 
 
 @cache
 def read(revision: Revision) -> Pipeline:
     """Return the pipeline of a revision, or raise MissingError."""
-    locked = (revision.yaml("dvc.lock") or {}).get("stages") or {}
-    if not locked:
-        raise MissingError(f"dvc.lock of {revision.title} has no stage: dvc repro")
     try:
         written = (revision.yaml("dvc.yaml") or {}).get("stages") or {}
     except MissingError:
         written = {}
-    if written:  # dvc.lock may still name stages that are gone
-        locked = {full: run for full, run in locked.items() if full.partition("@")[0] in written}
-    names = list(dict.fromkeys(full.partition("@")[0] for full in locked))
-    stages = [
-        Stage(
-            name=name,
-            description=(written.get(name) or {}).get("desc", ""),
-            items=tuple(full.partition("@")[2] for full in locked if full.startswith(f"{name}@")),
-            runs=tuple(run for full, run in locked.items() if full.partition("@")[0] == name),
-        )
-        for name in names
-    ]
+    # dvc.lock may still name stages that dvc.yaml no longer has.
+    lock = lockfile.read(revision, written or None)
+    if not lock.stages:
+        raise MissingError(f"dvc.lock of {revision.title} has no stage: dvc repro")
+    names = list(dict.fromkeys(map(name_in_dvc_yaml, lock.stages)))
+    stages = {name: _stage(name, (written.get(name) or {}).get("desc", ""), lock) for name in names}
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(stage.name for stage in stages)
+    graph.add_nodes_from(stages)
     graph.add_edges_from(
-        (first.name, second.name)
+        (first, second)
         for first in stages
         for second in stages
-        if first is not second and _feeds(first.outputs, second.inputs)
+        if first != second and _feeds(stages[first].outputs, stages[second].inputs)
     )
-    # An edge that a longer way implies would only cross the drawing.
+    # An edge beside a longer way between the same stages would only clutter the drawing.
     graph = nx.transitive_reduction(graph)
-    of = {stage.name: stage for stage in stages}
-    order = list(of)
     levels = [
-        [of[name] for name in sorted(level, key=order.index)]
+        [stages[name] for name in sorted(level, key=names.index)]
         for level in nx.topological_generations(graph)
     ]
     not_run = tuple(name for name in written if name not in names)
-    return Pipeline(levels, sorted(graph.edges), locked, not_run)
+    return Pipeline(levels, sorted(graph.edges), lock, not_run)
+
+
+def _stage(name: str, description: str, lock: Lockfile) -> Stage:
+    inputs, outputs = (
+        [file.path for file in files if name_in_dvc_yaml(file.stage) == name]
+        for files in (lock.inputs, lock.outputs)
+    )
+    items = (stage.partition("@")[2] for stage in lock.stages if stage.startswith(f"{name}@"))
+    return Stage(name, description, tuple(items), inputs, outputs)
 
 
 def _feeds(outputs: list[str], inputs: list[str]) -> bool:
-    """Tell whether an input is, lies in or holds an output."""
+    """Return whether an input is an output, lies inside one, or holds one."""
     return any(
         out == path or path.startswith(f"{out}/") or out.startswith(f"{path}/")
         for out in outputs

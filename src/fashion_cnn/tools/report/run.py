@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fashion_cnn.base.models import MODELS
+from fashion_cnn.base.settings import flatten
 from fashion_cnn.tools.report import charts, pipeline
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
-from fashion_cnn.tools.report.compare import TITLES, Comparison, short
-from fashion_cnn.tools.report.revision import MissingError, Revision
+from fashion_cnn.tools.report.compare import Comparison, short
 from fashion_cnn.tools.report.statistics import wilson
+from fashion_cnn.tools.revision import MissingError, Revision
 
 
 def summary(comparison: Comparison) -> Section:
@@ -24,7 +25,7 @@ def summary(comparison: Comparison) -> Section:
         dots = [_dot(values, model, now.title)]
         if not comparison.same and "accuracy" in comparison.before[model]:
             dots.append(_dot(comparison.before[model], "before", comparison.baseline.title))
-        rows.append((TITLES[model], dots))
+        rows.append((MODELS[model].title, dots))
     if rows:
         span = [v for _, dots in rows for dot in dots for v in (dot.low or 0, dot.high or 0)]
         said = "; ".join(f"{name} {100 * dots[0].value:.2f}%" for name, dots in rows)
@@ -78,26 +79,21 @@ def provenance(revision: Revision) -> Section:
     outputs = Table(
         "What each stage wrote",
         ("Output", "MD5", "Size"),
-        [
-            (out["path"], _hash(out.get("md5", ""), stage), f"{short(out.get('size', 0))}B")
-            for stage, run in found.locked.items()
-            for out in run.get("outs", [])
-        ],
+        [(f.path, _hash(f.md5, f.stage), f"{short(f.size)}B") for f in found.lock.outputs],
         text=True,
         wide=True,
     )
-    inputs: dict[str, tuple[str, list[str]]] = {}
-    written = {out["path"] for run in found.locked.values() for out in run.get("outs", [])}
-    for stage, run in found.locked.items():
-        for dep in run.get("deps", []):
-            if dep["path"] not in written:
-                inputs.setdefault(dep["path"], (str(dep.get("md5", "")), []))[1].append(stage)
+    written = {file.path for file in found.lock.outputs}
+    readers: dict[tuple[str, str], list[str]] = {}
+    for file in found.lock.inputs:
+        if file.path not in written:
+            readers.setdefault((file.path, file.md5), []).append(file.stage)
     code = Table(
         "Code and data that the stages read",
         ("Input", "MD5"),
         [
             (path, _hash(md5, ", ".join(by) if len(by) < 4 else f"{len(by)} stages"))
-            for path, (md5, by) in sorted(inputs.items())
+            for (path, md5), by in sorted(readers.items())
         ],
         text=True,
         wide=True,
@@ -107,17 +103,6 @@ def provenance(revision: Revision) -> Section:
 
 def _hash(md5: str, below: str) -> Cell:
     return Cell(md5[:8], below, title=md5)
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
-    """Return nested values under dotted names."""
-    flat: dict[str, object] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def show(value: object) -> str:
@@ -149,10 +134,10 @@ def _facts(comparison: Comparison) -> Table:
             else Cell(baseline.title, f"{baseline.commit} {baseline.subject}"),
         ),
     ]
-    for model, title in TITLES.items():
-        made = flatten(now.metrics(f"metrics/train/{model}.json").get("made_with") or {})
-        said = ", ".join(f"{key.replace('_', ' ')} {show(value)}" for key, value in made.items())
-        rows.append((f"{title} made with", said or "not written down"))
+    for model, values in comparison.metrics.items():
+        made = flatten(values.get("made_with") or {}).items()
+        made_with = ", ".join(f"{key.replace('_', ' ')} {show(value)}" for key, value in made)
+        rows.append((f"{MODELS[model].title} made with", made_with or "not recorded"))
     return Table("The run", ("", "This run"), rows, text=True)
 
 
@@ -180,8 +165,9 @@ def _recipes(now: Revision, baseline: Revision, notes: list[str]) -> list[Table]
         (name, *(cell(f"{model}.{name}") for model in MODELS)) for name in names
     ]
     others = [(key, cell(key)) for key in values if not of_a_network(key)]
+    titles = (model.title for model in MODELS.values())
     return [
-        Table("Parameters of the networks", ("Parameter", *TITLES.values()), recipes),
+        Table("Parameters of the networks", ("Parameter", *titles), recipes),
         Table("Other parameters", ("Parameter", "Value"), others),
     ]
 

@@ -1,1 +1,1 @@
-"""Whether a run can be trusted: its lock, the gate, the run made again, drift of new data."""
+"""Whether a run can be trusted: check-lock, the gate, verify, and the drift of new data."""

@@ -8,9 +8,9 @@ from scipy.stats import chi2_contingency, ks_2samp
 from tabulate import tabulate
 from torch import Tensor
 
+from fashion_cnn.base import params
 from fashion_cnn.base.compute import Compute, prepare
 from fashion_cnn.base.files import write_text
-from fashion_cnn.base.params import Params
 from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.dataset.images import CLASSES, Images, read, read_split
 from fashion_cnn.trained import weights
@@ -22,8 +22,9 @@ from fashion_cnn.trained.weights import Trained
 class Drift:
     """One measure of both data sets, and how far apart they are.
 
-    distance: in [0, 1], 0 for the same. p_value: that as far apart by chance; with tens of
-    thousands of images, no distance is too small to be sure of, so look at both.
+    distance: in [0, 1], 0 where they are equal. p_value: how likely chance alone sets equal
+    distributions this far apart. Among tens of thousands of images even a negligible distance has
+    a tiny p-value, so look at both.
     """
 
     measure: str
@@ -33,26 +34,25 @@ class Drift:
     p_value: float
 
 
-def report(folder: Path, model: str, params: Params) -> str:
-    """Compare the training images of an IDX folder with this project's; write runs/drift.md.
+def report(folder: Path, model: str) -> str:
+    """Compare new images with the training images; write the table to runs/drift.md, return it.
 
     Args:
-        folder: of new images, in four IDX files named as Fashion-MNIST's.
-        model: whose confidence is compared, on images that it was not trained on.
-        params: of the split, and where to compute.
+        folder: four IDX files, named like Fashion-MNIST's.
+        model: the network whose confidence is compared, on images that it was not trained on.
 
     Raises:
         InputError: a file of either folder, or the model's weights, cannot be read.
     """
-    training, validation = read_split(dataset_folder(), params.dataset)
+    values = params.load()
+    training, validation = read_split(dataset_folder(), values.dataset)
     new = read(folder, "train")
     trained = weights.load(weights_file(model), model)
-    values = params.evaluate
-    compute = prepare(values.device, values.precision)
+    compute = prepare(values.evaluate.device, values.evaluate.precision)
     found = [
         labels(training, new),
         *pixels(training, new),
-        confidence(trained, validation, new, compute, values.batch_size),
+        confidence(trained, validation, new, compute, values.evaluate.batch_size),
     ]
     table = tabulate([vars(drift) for drift in found], headers="keys", tablefmt="github")
     write_text(root() / "runs" / "drift.md", table + "\n")
@@ -60,22 +60,22 @@ def report(folder: Path, model: str, params: Params) -> str:
 
 
 def labels(training: Images, new: Images) -> Drift:
-    """Compare the shares of the classes: total variation distance, chi-squared test.
+    """Compare how often each class occurs: total variation distance, chi-squared test.
 
-    The largest share of a class stands for each data set.
+    `training` and `new` are the share of the most frequent class.
     """
     counts = np.stack(
         [np.bincount(each.labels.numpy(), minlength=len(CLASSES)) for each in (training, new)]
     )
     shares = counts / counts.sum(axis=1, keepdims=True)
     distance = float(np.abs(shares[0] - shares[1]).sum() / 2)
-    # A class that neither has says nothing, and the test cannot take it.
+    # The test cannot take a class that neither has.
     p_value = float(chi2_contingency(counts[:, counts.any(axis=0)]).pvalue)
     return Drift("largest label share", shares[0].max(), shares[1].max(), distance, p_value)
 
 
 def pixels(training: Images, new: Images) -> list[Drift]:
-    """Compare images' mean brightness and contrast, in [0, 1]: Kolmogorov-Smirnov."""
+    """Compare the images' brightness and contrast, in [0, 1], by the Kolmogorov-Smirnov test."""
     both = [each.pixels.flatten(1).float().div(255) for each in (training, new)]
     return [
         _distance("brightness", *(images.mean(1) for images in both)),
@@ -86,30 +86,25 @@ def pixels(training: Images, new: Images) -> list[Drift]:
 def confidence(
     trained: Trained, unseen: Images, new: Images, compute: Compute, batch_size: int
 ) -> Drift:
-    """Compare a network's largest probabilities: Kolmogorov-Smirnov.
+    """Compare a network's highest probability for each image, by the Kolmogorov-Smirnov test.
 
     Args:
         trained: the network, which moves to the compute device.
-        unseen: images of its own data that it was not trained on.
-        new: images of other data.
-        compute: where and how.
-        batch_size: images a batch.
+        unseen: images of its own data set that it was not trained on.
+        new: images of another data set.
+        compute: the device and the precision.
+        batch_size: images per batch.
     """
     network = trained.network.to(compute.device)
-    largest = (
+    highest = (
         predict(network, images, trained.transform, compute, batch_size).softmax(1).amax(1).cpu()
         for images in (unseen, new)
     )
-    return _distance("confidence", *largest)
+    return _distance("confidence", *highest)
 
 
 def _distance(measure: str, training: Tensor, new: Tensor) -> Drift:
-    """Compare the distributions of two samples, (N,) and (M,), by their means and by all."""
+    """Compare two samples, (N,) and (M,): their means, and the distance of their distributions."""
+    means = float(training.mean()), float(new.mean())
     test = ks_2samp(training.numpy(), new.numpy())
-    return Drift(
-        measure,
-        float(training.mean()),
-        float(new.mean()),
-        float(test.statistic),
-        float(test.pvalue),
-    )
+    return Drift(measure, *means, float(test.statistic), float(test.pvalue))

@@ -1,9 +1,10 @@
-"""The gate: does a retrained model keep what gate.yaml asks, and what the baseline had?"""
+"""The gate: may a retrained model take the place of the baseline's, by the rules of gate.yaml?"""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tabulate import tabulate
@@ -13,140 +14,126 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
 from fashion_cnn.pairwise import mcnemar
-from fashion_cnn.tools.trust import lock
-from fashion_cnn.tools.trust.revision import Measured, Revision, read
+from fashion_cnn.tools.revision import WORKSPACE
+from fashion_cnn.tools.trust import lock, measured
+from fashion_cnn.tools.trust.measured import Measured
 from fashion_cnn.tools.trust.rules import ModelRules, Rules
+
+RULES = Path("config") / "gate.yaml"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One rule held against one model; `fault` is empty where it passed."""
+    """One rule applied to one model; `fault` is empty where the model meets it."""
 
     model: str
     rule: str
-    limit: object = ""
-    measured: object = ""
-    baseline: object = ""
+    limit: str = ""
+    value: object = None
+    baseline: object = None
     fault: str = ""
     note: str = ""
 
 
-def check(rules_file: Path, baseline: str) -> None:
-    """Print each rule's verdict on the working tree's run.
+def check(rules: Path | None, baseline: str) -> None:
+    """Print each rule's verdict on the run of the workspace.
 
     Args:
-        rules_file: gate.yaml, or another of its form.
+        rules: the file that holds them; by default RULES.
         baseline: a git revision to compare with; `none` for the limits alone.
 
     Raises:
         InputError: a rule is broken, or the rules or the baseline cannot be read.
     """
-    rules = settings.read(Rules, rules_file)
     folder = root()
-    before = None if baseline == "none" else read(folder, baseline)
-    stale = len(lock.faults(folder))
-    fault = f"{stale} reason(s) not to belong: see `make check-lock`" if stale else ""
+    limits = settings.read(Rules, rules or folder / RULES)
+    before = None if baseline == "none" else measured.read(folder, baseline)
+    stale = lock.faults(folder)
+    fault = "does not belong to this checkout: see `make check-lock`" if stale else ""
     verdicts = [Verdict("all", "dvc.lock", fault=fault)]
-    verdicts += judge(rules, read(folder), before)
+    verdicts += judge(limits, measured.read(folder, WORKSPACE), before)
     print(table(verdicts))
     if broken := sum(bool(verdict.fault) for verdict in verdicts):
         raise InputError(f"the gate is closed: {broken} of {len(verdicts)} rules are broken")
-    print(f"\nthe gate is open: all {len(verdicts)} rules are kept")
+    print(f"\nthe gate is open: all {len(verdicts)} rules are met")
 
 
-def judge(rules: Rules, run: Revision, baseline: Revision | None) -> list[Verdict]:
+def judge(
+    rules: Rules, run: Mapping[str, Measured], baseline: Mapping[str, Measured] | None
+) -> list[Verdict]:
     """Return the verdict of every rule on `run`, against `baseline` where there is one."""
-    return [
-        verdict
-        for model in MODELS
-        for verdict in _judge(
-            model,
-            getattr(rules, model),
-            run[model],
-            baseline[model] if baseline is not None else None,
-            rules.significance,
-        )
-    ]
+    verdicts: list[Verdict] = []
+    for model in MODELS:
+        limits: ModelRules = getattr(rules, model)
+        now, before = run[model], baseline[model] if baseline else None
+        verdicts += [_same_data(model, now, before), *_limits(model, limits, now)]
+        if before:
+            verdicts += [
+                _fall(model, name, most, now, before, rules.significance)
+                for name, most in limits.may_fall.model_dump(exclude_none=True).items()
+            ]
+    return verdicts
 
 
 def table(verdicts: list[Verdict]) -> str:
     """Return the verdicts as a table that terminals and Markdown both show."""
     rows = [
-        {
-            "model": verdict.model,
-            "rule": verdict.rule,
-            "limit": verdict.limit,
-            "measured": verdict.measured,
-            "baseline": verdict.baseline,
-            "passed": "no" if verdict.fault else "yes",
-            "why": verdict.fault or verdict.note,
-        }
-        for verdict in verdicts
+        [*astuple(each)[:5], "no" if each.fault else "yes", each.fault or each.note]
+        for each in verdicts
     ]
-    return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)
-
-
-def _judge(
-    model: str, rules: ModelRules, run: Measured, baseline: Measured | None, significance: float
-) -> Iterator[Verdict]:
-    yield _same_data(model, run, baseline)
-    for name, floor in rules.at_least.model_dump(exclude_none=True).items():
-        yield _limit(model, name, floor, run.metrics.get(name), at_least=True)
-    for name, ceiling in rules.at_most.model_dump(exclude_none=True).items():
-        yield _limit(model, name, ceiling, run.metrics.get(name), at_least=False)
-    for column, floors in (("recall", rules.class_recall), ("f1", rules.class_f1 or {})):
-        for name, floor in floors.items():
-            measured = run.classes.get(name, {}).get(column)
-            yield _limit(model, f"{column} of {name}", floor, measured, at_least=True)
-    if baseline is not None:
-        for name, most in rules.may_fall.model_dump(exclude_none=True).items():
-            yield _fall(model, name, most, run, baseline, significance)
+    headers = ["model", "rule", "limit", "measured", "baseline", "passed", "why"]
+    return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
 
 
 def _same_data(model: str, run: Measured, baseline: Measured | None) -> Verdict:
-    wanted = run.fetched if baseline is None else baseline.data
+    wanted = baseline.data if baseline else run.downloaded
     fault = ""
     if not run.data or not wanted:
         fault = "dvc.lock does not say which data"
-    elif run.data != run.fetched:
-        fault = "evaluated on other data than was fetched"
+    elif run.data != run.downloaded:
+        fault = "evaluated on other data than was downloaded"
     elif run.data != wanted:
         fault = "the baseline was evaluated on other data"
     return Verdict(model, "data", "", run.data[:8], wanted[:8], fault)
 
 
-def _limit(model: str, name: str, limit: float, measured: object, *, at_least: bool) -> Verdict:
-    sign = ">=" if at_least else "<="
-    fault = _no_number(measured)
-    if isinstance(measured, int | float) and not fault:
-        kept = measured >= limit if at_least else measured <= limit
-        fault = "" if kept else f"too {'low' if at_least else 'high'}"
-    return Verdict(model, name, f"{sign} {limit}", _text(measured), fault=fault)
+def _limits(model: str, rules: ModelRules, run: Measured) -> Iterator[Verdict]:
+    floors = rules.at_least.model_dump(exclude_none=True)
+    floors |= {f"recall of {name}": floor for name, floor in rules.class_recall.items()}
+    floors |= {f"f1 of {name}": floor for name, floor in (rules.class_f1 or {}).items()}
+    value: Any
+    for name, limit in floors.items():
+        value = run.numbers.get(name)
+        fault = _not_a_number(value) or ("too low" if value < limit else "")
+        yield Verdict(model, name, f">= {limit}", value, fault=fault)
+    for name, limit in rules.at_most.model_dump(exclude_none=True).items():
+        value = run.numbers.get(name)
+        fault = _not_a_number(value) or ("too high" if value > limit else "")
+        yield Verdict(model, name, f"<= {limit}", value, fault=fault)
 
 
 def _fall(
     model: str, name: str, most: float, run: Measured, baseline: Measured, significance: float
 ) -> Verdict:
-    now, before = run.metrics.get(name), baseline.metrics.get(name)
-    fault, note = _no_number(now), ""
-    if not fault and (told := _no_number(before)):
-        fault = f"{told} in the baseline"
-    if isinstance(now, int | float) and isinstance(before, int | float) and not fault:
-        # Metrics are written to six digits: what lies below is rounding.
-        fall = round(before - now, 6)
-        if fall > most:
-            p_value = _p_value(run.confusion, baseline.confusion)
-            if p_value is None:
-                fault = f"fell by {fall:g}; the images differ, so chance cannot be ruled out"
-            elif p_value < significance:
-                fault = f"fell by {fall:g}, p = {p_value:.2g}"
-            else:
-                note = f"fell by {fall:g}, but that may be chance: p = {p_value:.2g}"
-    return Verdict(model, f"fall of {name}", f"<= {most}", _text(now), _text(before), fault, note)
+    now: Any = run.numbers.get(name)
+    before: Any = baseline.numbers.get(name)
+    fault, note = _not_a_number(now), ""
+    if not fault and (problem := _not_a_number(before)):
+        fault = f"{problem} in the baseline"
+    # Metrics are written to six digits: a smaller difference is rounding.
+    if not fault and (fall := round(before - now, 6)) > most:
+        p_value = _p_value(run.answers, baseline.answers)
+        if p_value is None:
+            fault = f"fell by {fall:g}; the images differ, so chance cannot be ruled out"
+        elif p_value < significance:
+            fault = f"fell by {fall:g}, p = {p_value:.2g}"
+        else:
+            note = f"fell by {fall:g}, but that may be chance: p = {p_value:.2g}"
+    return Verdict(model, f"fall of {name}", f"<= {most}", now, before, fault, note)
 
 
 def _p_value(run: pd.DataFrame, baseline: pd.DataFrame) -> float | None:
-    """Return McNemar's p-value of two tables of actual, predicted; None where images differ."""
+    """Return McNemar's p-value of two tables of answers; None where they are of other images."""
     if run.empty or baseline.empty or not run["actual"].equals(baseline["actual"]):
         return None
     now = run["actual"] == run["predicted"]
@@ -154,13 +141,9 @@ def _p_value(run: pd.DataFrame, baseline: pd.DataFrame) -> float | None:
     return mcnemar(int((before & ~now).sum()), int((now & ~before).sum()))
 
 
-def _no_number(value: object) -> str:
+def _not_a_number(value: object) -> str:
     if value is None:
         return "missing"
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return "no number"
     return ""
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)

@@ -1,7 +1,8 @@
-"""Whether dvc.lock, code, params and committed metrics belong together, told without the data."""
+"""Whether dvc.lock, code, params and committed metrics belong together, without the data."""
 
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 from dvc.dependency import ParamsDependency
@@ -13,13 +14,15 @@ from dvc.stage import PipelineStage
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.paths import root
+from fashion_cnn.tools import lockfile
+from fashion_cnn.tools.revision import NoFileError, Revision
 
 
 def check() -> None:
     """Print that this checkout's files belong to its dvc.lock.
 
     Raises:
-        InputError: they do not; with a line for every reason and the stages that it concerns.
+        InputError: they do not; one line per reason, with the stages that it concerns.
     """
     params.load()
     if found := faults(root()):
@@ -32,10 +35,10 @@ def check() -> None:
 
 
 def faults(folder: Path) -> list[str]:
-    """Return a line for each file, parameter or command that is not what dvc.lock recorded.
+    """Return one line per file, parameter or command that differs from what dvc.lock recorded.
 
-    What lies in DVC's cache need not be here: of it, only the hashes in dvc.lock are compared,
-    the one that a stage wrote with the one that the next stage read.
+    Files in DVC's cache need not be here. Of these, only the hashes in dvc.lock are compared: the
+    one that a stage wrote with the one that the next stage read.
 
     Raises:
         InputError: DVC cannot read the project.
@@ -44,24 +47,26 @@ def faults(folder: Path) -> list[str]:
     try:
         with Repo(str(folder)) as repo:
             stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
-            locked = {
-                name
-                for stage in stages
-                for name in stage.dvcfile.lockfile_contents.get("stages", {})
-            }
+            locked = _locked(folder)
             outputs = {out.fs_path: out for stage in stages for out in stage.outs}
             for stage in stages:
-                here = _stage_faults(stage, outputs) if stage.name in locked else ["no entry"]
-                for fault in here:
+                found = _faults(stage, outputs) if stage.name in locked else ["no entry"]
+                for fault in found:
                     stages_of[fault].append(stage.name)
-            for name in locked - {stage.name for stage in stages}:
-                stages_of["an entry of no stage in dvc.yaml"].append(name)
     except DvcException as error:
         raise InputError(f"DVC cannot read the project: {error}") from None
+    if gone := locked - {stage.name for stage in stages}:
+        stages_of["in dvc.lock, but not a stage of dvc.yaml"] = sorted(gone)
     return [f"{fault}: {', '.join(names)}" for fault, names in stages_of.items()]
 
 
-def _stage_faults(stage: PipelineStage, outputs: dict[str, Output]) -> Iterator[str]:
+def _locked(folder: Path) -> set[str]:
+    with suppress(NoFileError), closing(Revision(folder)) as revision:
+        return set(lockfile.read(revision).stages)
+    return set()
+
+
+def _faults(stage: PipelineStage, outputs: dict[str, Output]) -> Iterator[str]:
     if stage.cmd_changed:
         yield "cmd modified"
     for dependency in stage.deps:
@@ -69,7 +74,7 @@ def _stage_faults(stage: PipelineStage, outputs: dict[str, Output]) -> Iterator[
         if made is None:
             yield from _status(dependency)
         elif made.hash_info != dependency.hash_info:
-            yield f"{_name(made)} read in another version than {made.stage.name} wrote"
+            yield f"{_name(made)} is not the version that {made.stage.name} wrote"
     for out in stage.outs:
         if not out.hash_info:
             yield f"{_name(out)} new"
@@ -78,7 +83,7 @@ def _stage_faults(stage: PipelineStage, outputs: dict[str, Output]) -> Iterator[
 
 
 def _status(file: Output) -> Iterator[str]:
-    """Yield what DVC finds different about a file in git or about the params of a stage."""
+    """Yield what DVC finds changed in a file of the workspace, or in the params of a stage."""
     for state in file.workspace_status().values():
         if isinstance(file, ParamsDependency) and isinstance(state, dict):
             yield from (f"{_name(file)}: {key} {change}" for key, change in state.items())

@@ -1,4 +1,4 @@
-"""Typed, strict rules of the gate: the form of gate.yaml."""
+"""The form of gate.yaml, with types and limits."""
 
 from typing import Annotated
 
@@ -9,8 +9,8 @@ from fashion_cnn.base.settings import Count, Section
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class Floors(Section):
-    """The least that a model must measure."""
+class Shares(Section):
+    """Shares of the test images: the least that a model must reach, or the most it may lose."""
 
     accuracy: Fraction
     top_2_accuracy: Fraction | None = None
@@ -27,20 +27,12 @@ class Ceilings(Section):
     multiply_accumulates: Count | None = None
 
 
-class Falls(Section):
-    """The most that a metric may fall against the baseline, where that is no noise."""
-
-    accuracy: Fraction
-    top_2_accuracy: Fraction | None = None
-    macro_f1: Fraction | None = None
-
-
 class ModelRules(Section):
-    """What one model must keep."""
+    """The rules for one model; `may_fall` is against the baseline, and more must be chance."""
 
-    at_least: Floors
+    at_least: Shares
     at_most: Ceilings
-    may_fall: Falls
+    may_fall: Shares
     class_recall: Annotated[dict[str, Fraction], Field(min_length=10, max_length=10)]
     class_f1: dict[str, Fraction] | None = None
 

@@ -1,22 +1,22 @@
-"""Make the committed run again from nothing, and hold it against what the commit says."""
+"""Make the committed run again from nothing, and compare it with what the commit says."""
 
-import json
 import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
-from ruamel.yaml import YAML
 from tabulate import tabulate
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
+from fashion_cnn.tools import lockfile
+from fashion_cnn.tools.revision import MEASURED, Revision
 from fashion_cnn.tools.trust import lock
 
 TOLERANCES = {
@@ -26,20 +26,18 @@ TOLERANCES = {
     **dict.fromkeys(("loss", "train_loss", "validation_loss"), 0.1),
     **dict.fromkeys(("images", "epoch", "parameters", "weight_bytes", "multiply_accumulates"), 0.0),
 }
-"""How far a metric may lie from the commit's on another kind of device; others are not held."""
+"""How far a number may differ on another kind of device; numbers not listed are not compared."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a run wrote: hashes by (stage, file), and every metrics file's values."""
+class Run(NamedTuple):
+    """What a run wrote: the MD5 of each (stage, file), and the numbers of each metrics file."""
 
     hashes: Mapping[tuple[str, str], str]
-    metrics: Mapping[str, Mapping[str, Any]]
+    numbers: Mapping[str, Mapping[str, Any]]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One file of the run made again; `fault` is empty where it is as it should be."""
+class Finding(NamedTuple):
+    """How one file came out when it was made again."""
 
     stage: str
     file: str
@@ -48,10 +46,10 @@ class Finding:
 
 
 def verify(model: str | None) -> None:
-    """Print, for each file of the commit's run, whether making it again gives the same.
+    """Print, for each file of the commit's run, whether it came out the same again.
 
     Args:
-        model: of whose stages alone; None for the whole pipeline.
+        model: only the stages of this model; None for the whole pipeline.
 
     Raises:
         InputError: the commit's dvc.lock is stale, a stage fails, or a file is not the same.
@@ -62,19 +60,15 @@ def verify(model: str | None) -> None:
         _run("git", "clone", "--quiet", str(folder), str(clone), cwd=folder)
         if stale := lock.faults(clone):
             raise InputError("\n".join(["HEAD's dvc.lock does not belong to it:", *stale]))
-        before = _read(clone)
+        before = read(clone)
         stages = sorted({stage for stage, _ in before.hashes if _concerns(stage, model)})
         dvc = (sys.executable, "-m", "dvc")
-        # A cache of its own, whatever the user's configuration says: nothing is taken from there.
+        # An empty cache, so that every stage runs, whatever the user's configuration says.
         _run(*dvc, "cache", "dir", "--local", str(Path(scratch) / "cache"), cwd=clone)
         _run(*dvc, "repro", *stages, cwd=clone, data=folder / "data" / "fashion_mnist")
-        findings = [
-            finding
-            for finding in compare(before, _read(clone))
-            if model is None or finding.stage in stages
-        ]
-    rows = [(each.stage, each.file, each.found) for each in findings]
-    print(tabulate(rows, headers=("stage", "file", "made again"), tablefmt="github"))
+        findings = [each for each in compare(before, read(clone)) if each.stage in stages]
+    headers = ("stage", "file", "made again")
+    print(tabulate([each[:3] for each in findings], headers, tablefmt="github"))
     if faults := sum(finding.fault for finding in findings):
         raise InputError(f"{faults} of {len(findings)} files are not what the commit says")
     print(f"\nall {len(findings)} files are what the commit says")
@@ -83,40 +77,37 @@ def verify(model: str | None) -> None:
 def compare(before: Run, after: Run) -> Iterator[Finding]:
     """Yield a finding for each file of `before`.
 
-    Where `made_with` of metrics/train/MODEL.json is the same, the bytes must be; elsewhere the
-    metrics must lie within TOLERANCES, and other files may differ, but never the data.
+    Where `made_with` of metrics/train/MODEL.json is the same, the bytes must be too. Elsewhere the
+    numbers must lie within TOLERANCES, and other files may differ, except for the data.
     """
-    for (stage, file), wanted in before.hashes.items():
-        if after.hashes.get((stage, file)) == wanted:
+    for (stage, file), md5 in before.hashes.items():
+        if after.hashes.get((stage, file)) == md5:
             yield Finding(stage, file, "same bytes")
         elif stage == "download":
             yield Finding(stage, file, "OTHER DATA", fault=True)
-        elif not (told := _other_kind(stage, before, after)):
+        elif not (reason := _other_kind(stage, before, after)):
             yield Finding(stage, file, "OTHER BYTES on the same kind of device", fault=True)
-        elif file not in before.metrics:
-            yield Finding(stage, file, f"other bytes, {told}")
-        elif beyond := _beyond(before.metrics[file], after.metrics.get(file, {})):
-            yield Finding(stage, file, f"BEYOND TOLERANCE: {', '.join(beyond)}; {told}", fault=True)
+        elif file not in before.numbers:
+            yield Finding(stage, file, f"other bytes, {reason}")
+        elif beyond := _beyond(before.numbers[file], after.numbers.get(file, {})):
+            found = f"BEYOND TOLERANCE: {', '.join(beyond)}; {reason}"
+            yield Finding(stage, file, found, fault=True)
         else:
-            yield Finding(stage, file, f"within tolerance, {told}")
+            yield Finding(stage, file, f"within tolerance, {reason}")
 
 
 def _other_kind(stage: str, before: Run, after: Run) -> str:
-    """Return what differs between the devices that a stage's model was trained on."""
-    named = [model for model in MODELS if _concerns(stage, model)]
-    for model in named or MODELS:
-        file = f"metrics/train/{model}.json"
-        if file in before.metrics and "made_with" not in before.metrics[file]:
-            return "the commit does not say what made it"
-        was = before.metrics.get(file, {}).get("made_with", {})
-        now = after.metrics.get(file, {}).get("made_with", {})
+    """Return how the devices and versions differ that trained a stage's model; "" if they don't."""
+    models = [model for model in MODELS if _concerns(stage, model)] or MODELS
+    for file in (f"metrics/train/{model}.json" for model in models):
+        was, now = (run.numbers.get(file, {}).get("made_with", {}) for run in (before, after))
         if differing := [name for name in (was | now) if was.get(name) != now.get(name)]:
             return "; ".join(f"{name} {was.get(name)} -> {now.get(name)}" for name in differing)
     return ""
 
 
 def _beyond(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """Return the metrics that differ by more than their tolerance, or are not there."""
+    """Return the numbers that differ by more than their tolerance, or are gone."""
     return [
         f"{name} {before[name]} -> {after.get(name)}"
         for name, tolerance in TOLERANCES.items()
@@ -127,17 +118,16 @@ def _beyond(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _read(folder: Path) -> Run:
-    stages = YAML(typ="safe").load(folder / "dvc.lock")["stages"]
-    hashes = {
-        (name, out["path"]): out["md5"] for name, stage in stages.items() for out in stage["outs"]
-    }
-    metrics = {
-        file: json.loads((folder / file).read_text("utf-8"))
-        for _, file in hashes
-        if file.startswith("metrics") and file.endswith(".json")
-    }
-    return Run(hashes, metrics)
+def read(folder: Path) -> Run:
+    """Return what a folder's last run wrote, by its dvc.lock and its metrics files."""
+    with closing(Revision(folder)) as revision:
+        outputs = lockfile.read(revision).outputs
+        numbers = {
+            file.path: revision.numbers_in(file.path, Path(file.path).stem)
+            for file in outputs
+            if file.path.startswith(("metrics", *MEASURED)) and file.path.endswith(".json")
+        }
+    return Run({(file.stage, file.path): file.md5 for file in outputs}, numbers)
 
 
 def _concerns(stage: str, model: str | None) -> bool:

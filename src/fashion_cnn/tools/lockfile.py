@@ -1,0 +1,53 @@
+"""dvc.lock: which files each stage read and wrote when it last ran."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fashion_cnn.tools.revision import Revision
+
+
+class LockedFile(NamedTuple):
+    """A file or folder that a stage read or wrote, with its MD5 and its size in bytes."""
+
+    stage: str
+    path: str
+    md5: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Lockfile:
+    """The stages that have run, and the files that each read and wrote."""
+
+    stages: tuple[str, ...] = ()
+    inputs: tuple[LockedFile, ...] = ()
+    outputs: tuple[LockedFile, ...] = ()
+
+    def md5(self, path: str, stage: str = "") -> str:
+        """Return the MD5 with which a stage, by default any, wrote or read a file; else ""."""
+        files = (*self.outputs, *self.inputs)
+        wanted = {stage} if stage else self.stages
+        return next((file.md5 for file in files if file.path == path and file.stage in wanted), "")
+
+
+def read(revision: Revision, known: Container[str] | None = None) -> Lockfile:
+    """Return a revision's dvc.lock, or of it the `known` stages; else raise MissingError."""
+    content = revision.yaml("dvc.lock")
+    with revision.parsing("dvc.lock"):
+        stages = (content or {}).get("stages") or {}
+        names = tuple(name for name in stages if known is None or name_in_dvc_yaml(name) in known)
+        inputs, outputs = (
+            tuple(
+                LockedFile(name, file["path"], file.get("md5", ""), file.get("size", 0))
+                for name in names
+                for file in stages[name].get(kind, ())
+            )
+            for kind in ("deps", "outs")
+        )
+    return Lockfile(names, inputs, outputs)
+
+
+def name_in_dvc_yaml(stage: str) -> str:
+    """Return the name without the item of a matrix: `evaluate` of `evaluate@lenet`."""
+    return stage.partition("@")[0]
