@@ -75,6 +75,7 @@ COMMAND = ["python", "-m", "fashion_cnn"]
 CALLS = [
     ("repro", "PRESET", [*COMMAND, "preset", "{}"]),
     ("compare", "MODEL", [*COMMAND, "compare", "{}"]),
+    ("compare", "ALL", [*COMMAND, "compare", "--all"]),
     ("seeds", "MODEL", [*COMMAND, "seeds", "{}", "5"]),
     ("seeds", "N", [*COMMAND, "seeds", "lenet", "{}"]),
     ("sweep", "MODEL", [*COMMAND, "sweep", "{}"]),
