@@ -1,7 +1,7 @@
-"""`make bench`: training on the CPU beside the tutorial's own way, in turn.
+"""`make bench`: time training on the CPU, alternating with the tutorial's own way.
 
-The VGGs are timed over some steps. LeNet is trained to the accuracy of the tutorial's one epoch:
-its short recipe was chosen on validation images, its length so that every seed here gets there.
+The VGGs are timed over a few steps. LeNet is trained to the accuracy of the tutorial's one epoch.
+Its short recipe was chosen on validation images, and is long enough for every seed to get there.
 """
 
 import argparse
@@ -45,7 +45,7 @@ class Sizes:
 
 
 def main() -> None:
-    """Measure, print the table, write it below benchmarks/results."""
+    """Measure, print the table and write it to benchmarks/results."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.parse_args()
     values, folder, sizes = params.load(root() / "presets/cpu.yaml"), dataset_folder(), Sizes()
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def reduced_vgg(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
-    """Compare images a second of the reduced VGG at the tutorial's image and batch size."""
+    """Compare the reduced VGG's images per second at the tutorial's image and batch size."""
     values = params.replace(
         values, "vgg", image_size=sizes.vgg_image_size, batch_size=sizes.vgg_batch_size
     )
@@ -69,7 +69,7 @@ def reduced_vgg(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
     theirs, kept, mine, peaks = [], [], [], []
     for _ in range(sizes.rounds):
         theirs.append(tutorial.in_own_process(tutorial.vgg_images_per_second, *plain))
-        # In this process, freed memory is kept for the next step, which `choose` has asked for.
+        # This process keeps freed memory for the next step, because `prepare` was called in it.
         kept.append(tutorial.vgg_images_per_second(*plain))
         speed, peak = _speed_and_peak("vgg", values, folder, sizes.steps, compute)
         mine.append(speed)
@@ -91,7 +91,7 @@ def reduced_vgg(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
 
 
 def vgg11(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
-    """Find how near VGG-11 at the preset's recipe comes to the machine's peak."""
+    """Measure how close VGG-11, with the preset's recipe, comes to the machine's peak."""
     recipe = values.vgg11
     compute = prepare("cpu", recipe.precision)
     speeds, peaks = [], []
@@ -108,7 +108,7 @@ def vgg11(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
 
 
 def lenet(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
-    """Compare the time of the tutorial's one epoch with that of a short training as accurate."""
+    """Compare the time of the tutorial's one epoch with a short training that is as accurate."""
     values = params.replace(values, "lenet", **SHORT_LENET)
     compute = prepare("cpu", values.lenet.precision)
     test = read(folder, "t10k")
@@ -149,7 +149,7 @@ def lenet(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
 def _speed_and_peak(
     model: str, values: Params, folder: Path, steps: int, compute: Compute
 ) -> tuple[float, float]:
-    """Return our images a second, after an epoch to warm up, and the peak around them."""
+    """Return our images per second after a warm-up epoch, and the peak measured around it."""
     changes = {"schedule": "constant", "warmup_fraction": 0.0, "epochs": 2}
     values = params.replace(values, model, **changes)
     recipe = getattr(values, model)

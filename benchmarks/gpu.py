@@ -1,8 +1,8 @@
-"""`make bench-gpu`: whole epochs of the three networks on a CUDA GPU.
+"""`make bench-gpu`: time whole epochs of the three networks on a CUDA GPU.
 
-The first epoch, with all warm-up and compilation, is reported apart from the others.
+The first epoch, which includes warm-up and compilation, is reported separately.
 
-Where .venv cannot be made, this runs it, on the four decompressed IDX files in FOLDER:
+Without .venv, run it like this; FOLDER holds the four decompressed IDX files:
 
   pip install torch torchvision pydantic ruamel.yaml safetensors tensorboard matplotlib tqdm
   PYTHONPATH=src python -m benchmarks.gpu --data FOLDER
@@ -28,7 +28,7 @@ from fashion_cnn.base.params import Dataset, Recipe
 from fashion_cnn.base.paths import dataset_folder, root
 from fashion_cnn.dataset.images import Images, read
 
-# By network, image size and images an epoch: for images/s, and for the seconds of an epoch.
+# For a network, image size and images per epoch: the goals for images/s and seconds per epoch.
 GOALS = {
     ("vgg11", 224, 60_000): ("at least 10,000", ""),
     ("vgg", 224, 60_000): ("", "at most 1.5"),
@@ -38,7 +38,7 @@ STEPS = ("plain", "compiled", "graphs")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print the table, write it below benchmarks/results under the device's name."""
+    """Measure, print the table and write it to benchmarks/results under the device's name."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu",
         description=__doc__,
@@ -56,16 +56,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         nargs="+",
         choices=STEPS,
         default=["plain", "compiled"],
-        help="each in turn: as it is, by torch.compile, by CUDA graphs as well "
+        help="how to run a step: as written, with torch.compile, with CUDA graphs too "
         "(default: plain compiled)",
     )
     parser.add_argument("--epochs", type=int, default=3, help="after the first (default: 3)")
-    parser.add_argument("--images", type=int, default=60_000, help="an epoch (default: all)")
+    parser.add_argument("--images", type=int, default=60_000, help="per epoch (default: all)")
     parser.add_argument("--device", default="cuda", help="default: cuda; cpu to try the code")
     parser.add_argument(
-        "--deterministic", action="store_true", help="only algorithms that give the same bytes"
+        "--deterministic", action="store_true", help="use deterministic algorithms only"
     )
-    parser.add_argument("--data", type=Path, help="folder of the IDX files (default: the stage's)")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the IDX files (default: data/fashion_mnist)"
+    )
     parser.add_argument("--output", type=Path, default=root() / "benchmarks/results")
     given = parser.parse_args(arguments)
     if given.epochs < 1:
@@ -86,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             images = training.to(compute.device)
             results += epochs(model, recipe, values.dataset, images, compute, step)
             name = re.sub(r"\W+", "-", compute.identity()["device"]).lower()
-            # What is measured stays, should the next not fit or not compile.
+            # Keep what is measured so far, in case the next one does not fit or compile.
             measure.write(results, compute, given.output / name)
     print(measure.table(results))
 
@@ -94,17 +96,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def epochs(
     model: str, recipe: Recipe, dataset: Dataset, training: Images, compute: Compute, step: str
 ) -> list[Result]:
-    """Time the epochs of one network, its step `plain`, `compiled` or with CUDA `graphs`."""
+    """Time the epochs of one network; `step` is one of STEPS."""
     torch.compiler.reset()
     inductor.triton.cudagraphs = step == "graphs"
     try:
         _, (first, *seconds) = ours.train(model, recipe, dataset, training, compute)
     except torch.OutOfMemoryError:
         raise InputError(
-            f"{model}: the device's memory is too small: lower --{model}-batch-size"
+            f"{model}: out of the device's memory: lower --{model}-batch-size"
         ) from None
     print(
-        f"{model}, {step}: {first:.1f} s of warm-up, then {min(seconds):.3g} s an epoch", flush=True
+        f"{model}, {step}: first epoch {first:.1f} s, then {min(seconds):.3g} s per epoch",
+        flush=True,
     )
     precision = str(compute.dtype).removeprefix("torch.")
     speeds = [len(training) / each for each in seconds]
@@ -113,8 +116,8 @@ def epochs(
     speed_goal, seconds_goal = GOALS.get((model, recipe.image_size, len(training)), ("", ""))
     return [
         Result(name, "images/s", speeds, speed_goal),
-        Result(name, f"s an epoch of {len(training):,}", seconds, seconds_goal),
-        Result(name, "s of the first, with warm-up and compilation", [first]),
+        Result(name, f"s per epoch of {len(training):,}", seconds, seconds_goal),
+        Result(name, "s of the first epoch, with warm-up and compilation", [first]),
         Result(name, "share of the bfloat16 peak", [flops * speed / peak for speed in speeds]),
     ]
 

@@ -1,4 +1,4 @@
-"""Results with their spread, and what they were measured on; one table and one file for all."""
+"""Results with their spread and what they were measured on, as a table and as JSON."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ class Result:
     goal: str = ""
 
     def summary(self) -> dict[str, Any]:
-        """Return the quantity with n, median, least and greatest value, to four digits."""
+        """Return n, median, lowest and highest value, to four digits."""
         numbers = {"median": median(self.values), "low": min(self.values), "high": max(self.values)}
         return {
             "network": self.network,
@@ -37,23 +37,23 @@ class Result:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return a row a result, as a table in Markdown."""
+    """Return a Markdown table with one row per result."""
     rows = [result.summary() for result in results]
     lines = [list(rows[0]), ["---"] * len(rows[0]), *([_text(v) for v in r.values()] for r in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def write(results: Sequence[Result], compute: Compute, path: Path) -> None:
-    """Write the table to `path` with .md added, and all there is to know with .json added."""
+    """Write the table to `path`.md, and the results with their origin to `path`.json."""
     write_text(Path(f"{path}.md"), table(results))
     summaries = [result.summary() for result in results]
     write_json(Path(f"{path}.json"), {"made_with": made_with(compute), "results": summaries})
 
 
 def made_with(compute: Compute) -> dict[str, Any]:
-    """Return what the numbers depend on: device, processor, threads, versions."""
+    """Return what the numbers depend on: device, processor, threads and versions."""
     described = compute.describe()
-    # Each result says its own.
+    # Each result names its own precision.
     del described["precision"]
     try:
         torchvision = version("torchvision")
@@ -71,18 +71,18 @@ def made_with(compute: Compute) -> dict[str, Any]:
 
 
 def peak(device: torch.device, probes: int = 3) -> float:
-    """Return the most that matrix products in bfloat16 reach, in FLOP/s: noise only lowers it."""
+    """Return the highest FLOP/s of several bfloat16 matrix products: noise only lowers them."""
     return max(probe(Compute(device, torch.bfloat16)) for _ in range(probes))
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for all that was given to `device`."""
+    """Wait for all work queued on `device`."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def _processor() -> str:
-    """Return the processor's name where the system tells it."""
+    """Return the processor's name as far as the system knows it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text("utf-8").splitlines() if info.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

@@ -1,4 +1,4 @@
-"""The package's way of training: its own loop, without the files that a stage writes."""
+"""The package's own training loop, without the files that a stage writes."""
 
 import time
 from math import ceil
@@ -23,14 +23,14 @@ def train(
 
     Args:
         model: lenet, vgg or vgg11.
-        recipe: how; its `train_images` and `device` do not count here.
-        dataset: how to normalise.
-        training: all that is trained on in an epoch, on the compute device.
-        compute: where, and in what type.
+        recipe: its `train_images` and `device` are ignored.
+        dataset: mean and standard deviation to normalise with.
+        training: the images of an epoch, on the compute device.
+        compute: device and precision.
 
     Returns:
-        The network, and each epoch's seconds without its validation. The first epoch counts from
-        before the network is built, with all warm-up and compilation.
+        The network, and the seconds of each epoch without validation. The first epoch's include
+        building the network, warm-up and compilation.
     """
     seconds: list[float] = []
     started = time.perf_counter()
@@ -50,13 +50,13 @@ def train(
             started = time.perf_counter()
 
     transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
-    # One image to validate on, as the loop wants some.
+    # The loop needs at least one validation image.
     Loop(state, transform, compute, pause=pause).fit(training, training[:1])
     return state.keep(), seconds
 
 
 def flops(model: str, recipe: Recipe) -> int:
-    """Return the floating-point operations of training on one image, forward and backward."""
+    """Return the floating-point operations of one image's forward and backward pass."""
     with torch.device("meta"):
         network = models.build(model, **recipe.architecture())
     rows = trace(network, (1, recipe.image_size, recipe.image_size))

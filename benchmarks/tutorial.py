@@ -1,4 +1,4 @@
-"""The tutorial's own way of training: torchvision's data set, transforms an image, float32."""
+"""The tutorial's own way of training: torchvision's data set, transforms per image, float32."""
 
 import tempfile
 import time
@@ -25,7 +25,7 @@ R = TypeVar("R")
 
 
 def in_own_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call `function` where nothing is set that the package sets for its own speed."""
+    """Call `function` in a new process, without the package's own settings for speed."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()
 
@@ -33,12 +33,12 @@ def in_own_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
 def vgg_images_per_second(
     folder: Path, architecture: dict[str, int], batch_size: int, warm_up: int, steps: int
 ) -> float:
-    """Time `steps` training steps of the reduced VGG after `warm_up` others, loading included."""
+    """Time `steps` training steps of the reduced VGG, with loading, after `warm_up` others."""
     with seeded(0, "tutorial"):
         network = models.build("vgg", **architecture)
         optimizer = optim.Adam(network.parameters(), lr=0.001)
-        # More batches than are taken, so that the workers load until the last step; they end
-        # with the iterator, before anything else is measured.
+        # There are more batches than steps, so the workers load until the last step. They end with
+        # the iterator, before anything else is measured.
         batches = iter(loader(folder, architecture["image_size"], batch_size))
         train(network, optimizer, islice(batches, warm_up))
         started = time.perf_counter()
@@ -47,7 +47,7 @@ def vgg_images_per_second(
 
 
 def lenet_epoch(folder: Path, images: int) -> tuple[float, float]:
-    """Train LeNet for one epoch; return the seconds from before it is built, its test accuracy."""
+    """Train LeNet for one epoch; return the seconds, with building it, and the test accuracy."""
     with seeded(0, "tutorial"):
         batches = loader(folder, 28, 4, images)
         started = time.perf_counter()
@@ -75,7 +75,7 @@ def loader(
     if image_size != 28:
         steps.append(transforms.Resize((image_size, image_size)))
     with tempfile.TemporaryDirectory() as parent:
-        # Where torchvision looks for the four files, which it reads at once.
+        # torchvision looks for the four files here and reads them at once.
         raw = Path(parent, "FashionMNIST", "raw")
         raw.parent.mkdir()
         raw.symlink_to(folder.absolute())
@@ -87,7 +87,7 @@ def loader(
 def train(
     network: nn.Module, optimizer: optim.Optimizer, batches: Iterable[tuple[Tensor, Tensor]]
 ) -> None:
-    """Train a step a batch, with the running loss that the tutorial prints."""
+    """Train one step per batch, with the running loss that the tutorial prints."""
     network.train()
     running_loss = 0.0
     for images, labels in batches:

@@ -1,4 +1,4 @@
-"""CI: workflows call make targets alone and may do little; its scripts, run here."""
+"""CI: workflows call only make targets, with few permissions; its scripts are run here."""
 
 import re
 import shutil
@@ -28,7 +28,7 @@ def test_each_purpose_has_a_workflow() -> None:
 
 
 @pytest.mark.parametrize(("workflow", "job"), JOBS)
-def test_a_job_calls_make_alone_and_may_do_little(
+def test_a_job_calls_only_make_and_has_few_permissions(
     workflow: dict[str, Any], job: dict[str, Any]
 ) -> None:
     assert workflow["permissions"] == {}
@@ -43,16 +43,18 @@ def test_a_job_calls_make_alone_and_may_do_little(
             if "checkout" in step["uses"]:
                 assert step["with"]["persist-credentials"] is False
         else:
-            # Nothing that someone outside can name is put into the shell's line.
+            # Nothing that an outsider can choose becomes part of a shell command.
             assert "${{" not in step["run"]
             target = re.fullmatch(r"make (\$TARGET|[a-z-]+)", step["run"])
             assert target
             assert target[1] in {"$TARGET", *make_targets()}
+        if pattern := step.get("with", {}).get("cache-dependency-path"):
+            assert list(ROOT.glob(pattern))
     matrix = job.get("strategy", {}).get("matrix", {}).get("target", [])
     assert {target.split()[0] for target in matrix} <= make_targets()
 
 
-def test_what_a_retraining_has_done_is_kept_even_if_it_fails() -> None:
+def test_what_a_retraining_made_is_cached_even_if_it_fails() -> None:
     workflow = YAML(typ="safe").load(ROOT / ".github/workflows/retrain.yml")
     steps = workflow["jobs"]["retrain"]["steps"]
     restored, saved = (
@@ -84,15 +86,15 @@ def test_gitlab_does_the_same() -> None:
 
 @pytest.fixture
 def project(reproduced_toy: Path, tmp_path: Path) -> Path:
-    """The toy project with CI's scripts, and a `python -m fashion_cnn` that notes its calls.
+    """The toy project with CI's scripts, and a `python -m fashion_cnn` that records its calls.
 
-    gate ends with the status in the file `status`; check-lock and report succeed.
+    gate exits with the status in the file `status`; check-lock and report succeed.
     """
     folder = shutil.copytree(reproduced_toy, tmp_path / "project")
     shutil.copytree(ROOT / ".ci", folder / ".ci")
     package = tmp_path / "package" / "fashion_cnn"
     package.mkdir(parents=True)
-    # With it, the package comes before one that is installed.
+    # It makes this package take precedence over an installed one.
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(
         "import sys\n"
@@ -106,7 +108,7 @@ def project(reproduced_toy: Path, tmp_path: Path) -> Path:
 
 
 def run(project: Path, shell: Shell, script: str, **variables: str) -> tuple[int, str, list[str]]:
-    """Run one of CI's scripts: its status, what it said, what it called of the package."""
+    """Run one of CI's scripts; return its status, its output and its calls of the package."""
     (project / "calls").write_text("")
     package = str(project.parent / "package")
     done = shell(f".ci/{script}", cwd=project, PYTHONPATH=package, **variables)
@@ -115,10 +117,10 @@ def run(project: Path, shell: Shell, script: str, **variables: str) -> tuple[int
 
 def test_retraining_without_a_remote_says_so_and_goes_on(project: Path, shell: Shell) -> None:
     (project / "params.yaml").write_text("seed: 2\n")
-    status, said, calls = run(project, shell, "retrain")
-    assert status == 0, said
-    assert "no remote is configured: going on with what is here" in said
-    assert "Running stage 'train'" in said
+    status, output, calls = run(project, shell, "retrain")
+    assert status == 0, output
+    assert "no remote is configured: continuing without one" in output
+    assert "Running stage 'train'" in output
     assert calls == ["gate --baseline HEAD", "report --baseline HEAD"]
     assert (project / "runs/gate.md").read_text() == "verdicts of gate\n"
 
@@ -129,33 +131,33 @@ def test_a_closed_gate_fails_after_the_report(project: Path, shell: Shell) -> No
     assert (status, calls) == (1, ["gate --baseline main", "report --baseline main"])
 
 
-def test_a_stage_that_fails_is_not_judged(project: Path, shell: Shell) -> None:
+def test_a_failed_stage_reaches_no_gate(project: Path, shell: Shell) -> None:
     (project / "train.py").write_text("raise SystemExit(1)\n")
     status, _, calls = run(project, shell, "retrain")
     assert status != 0
     assert calls == []
 
 
-def test_a_remote_gives_what_it_has_and_may_be_out_of_reach(project: Path, shell: Shell) -> None:
+def test_a_remote_is_pulled_from_and_may_be_out_of_reach(project: Path, shell: Shell) -> None:
     storage = project.parent / "storage"
     shell("dvc", "remote", "add", "-d", "storage", str(storage), cwd=project)
     assert shell("dvc", "push", "--run-cache", cwd=project).returncode == 0
     shutil.rmtree(project / ".dvc/cache")
     shutil.rmtree(project / "data")
-    status, said, _ = run(project, shell, "retrain")
-    assert status == 0, said
-    assert "Running stage" not in said
-    # A kind whose plugin is not installed.
+    status, output, _ = run(project, shell, "retrain")
+    assert status == 0, output
+    assert "Running stage" not in output
+    # A kind of remote whose plugin is not installed.
     shell("dvc", "remote", "modify", "storage", "url", "azure://container", cwd=project)
     shutil.rmtree(project / ".dvc/cache")
     shutil.rmtree(project / "data")
-    status, said, _ = run(project, shell, "retrain")
-    assert status == 0, said
-    assert "the remote cannot be read: going on with what is here" in said
-    assert "Running stage 'train'" in said
+    status, output, _ = run(project, shell, "retrain")
+    assert status == 0, output
+    assert "the remote cannot be read: continuing without it" in output
+    assert "Running stage 'train'" in output
 
 
-def test_a_run_that_passed_is_pushed_and_one_that_did_not_is_not(
+def test_a_run_is_pushed_only_if_it_passed_the_gate(
     project: Path, shell: Shell, tmp_path: Path
 ) -> None:
     storage = tmp_path / "storage"
@@ -164,8 +166,8 @@ def test_a_run_that_passed_is_pushed_and_one_that_did_not_is_not(
     assert run(project, shell, "retrain")[0] == 1
     assert not storage.exists()
     (project / "status").write_text("0")
-    status, said, _ = run(project, shell, "retrain")
-    assert status == 0, said
+    status, output, _ = run(project, shell, "retrain")
+    assert status == 0, output
     model = project / "data/model"
     trained = model.read_text()
     shutil.rmtree(project / ".dvc/cache")
@@ -174,7 +176,7 @@ def test_a_run_that_passed_is_pushed_and_one_that_did_not_is_not(
     assert model.read_text() == trained
 
 
-def test_a_remote_that_cannot_be_written_is_told_in_the_proposal(
+def test_the_proposal_mentions_a_remote_that_cannot_be_written(
     project: Path, shell: Shell, tmp_path: Path
 ) -> None:
     shell("dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage"), cwd=project)
@@ -184,17 +186,21 @@ def test_a_remote_that_cannot_be_written_is_told_in_the_proposal(
     tools.mkdir()
     (tools / "dvc").write_text(f'#!/bin/sh\n[ "$1" != push ] && exec {dvc} "$@"\nexit 255\n')
     (tools / "dvc").chmod(0o755)
-    status, said, _ = run(project, shell, "retrain", PATH=f"{tools}:{path}")
-    assert status == 0, said
-    told = (project / "runs/gate.md").read_text()
-    assert told.startswith("verdicts of gate\nthe remote cannot be written: this run's weights")
+    status, output, _ = run(project, shell, "retrain", PATH=f"{tools}:{path}")
+    assert status == 0, output
+    message = (project / "runs/gate.md").read_text()
+    assert message.startswith(
+        "verdicts of gate\nthe remote cannot be written: only this machine's cache has"
+    )
 
 
-def test_a_run_is_proposed_with_its_lock_and_metrics_alone(project: Path, shell: Shell) -> None:
+def test_a_run_is_proposed_with_its_lock_metrics_and_plots_only(
+    project: Path, shell: Shell
+) -> None:
     origin = project.parent / "origin"
     shell("git", "init", "-q", "--bare", str(origin), cwd=project)
     shell("git", "remote", "add", "origin", str(origin), cwd=project)
-    # Another job's run: a new lock and metrics, and a script that must not be taken.
+    # Another job's run: a new lock and metrics, and a script that must not be used.
     handed = project.parent / "handed"
     for name in ("metrics", "plots", "runs", ".ci"):
         (handed / name).mkdir(parents=True)
@@ -206,24 +212,24 @@ def test_a_run_is_proposed_with_its_lock_and_metrics_alone(project: Path, shell:
     (handed / "report.md").write_text("# Report\n")
     shell("git", "add", ".ci", ".gitignore", cwd=project)
     shell("git", "commit", "-qm", "CI", cwd=project)
-    (project / "train.py").write_text("# an edit that is not the run's\n")
+    (project / "train.py").write_text("# an edit that does not belong to the run\n")
     tools = project.parent / "tools"
     tools.mkdir()
     (tools / "gh").write_text('#!/bin/sh\necho "gh $*"\n')
     (tools / "gh").chmod(0o755)
     variables = {"BASE": "main", "BRANCH": "retrain/1", "RUN": str(handed)}
     path = shell("printenv", "PATH", cwd=project).stdout.strip()
-    status, said, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
-    assert status == 0, said
+    status, output, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
+    assert status == 0, output
     assert (
         f"--base main --head retrain/1 --title Retrain --body-file {handed}/runs/proposal.md"
-        in said
+        in output
     )
     assert (handed / "runs/proposal.md").read_text() == "# Report\n| rule |\n"
     changed = shell("git", "show", "--name-only", "--format=", "retrain/1", cwd=origin).stdout
     assert changed.split() == ["dvc.lock", "metrics/train.json", "plots/curve.csv"]
-    status, said, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
-    assert (status, said) == (0, "the run is the committed one: nothing to propose\n")
+    status, output, _ = run(project, shell, "propose", PATH=f"{tools}:{path}", **variables)
+    assert (status, output) == (0, "the run is the one already committed: nothing to propose\n")
 
 
 def test_gitlab_opens_a_merge_request_with_the_push(project: Path, shell: Shell) -> None:
@@ -236,7 +242,7 @@ def test_gitlab_opens_a_merge_request_with_the_push(project: Path, shell: Shell)
     (project / "metrics").mkdir()
     (project / "plots").mkdir()
     (project / "metrics/train.json").write_text("{}\n")
-    status, said, _ = run(
+    status, output, _ = run(
         project,
         shell,
         "propose",
@@ -246,14 +252,14 @@ def test_gitlab_opens_a_merge_request_with_the_push(project: Path, shell: Shell)
         PROPOSE_TOKEN="of-the-test",
         CI_PROJECT_URL=str(origin).removesuffix(".git"),
     )
-    assert status == 0, said
-    assert "merge_request.create" in said
-    assert "merge_request.target=main" in said
+    assert status == 0, output
+    assert "merge_request.create" in output
+    assert "merge_request.target=main" in output
     changed = shell("git", "show", "--name-only", "--format=", "retrain/7", cwd=origin).stdout
     assert changed.split() == ["metrics/train.json"]
 
 
-def test_a_tag_hands_out_the_weights_that_it_names(
+def test_a_tag_publishes_the_weights_that_it_names(
     project: Path, shell: Shell, tmp_path: Path
 ) -> None:
     described = (project / "dvc.yaml").read_text()
@@ -281,18 +287,18 @@ def test_a_tag_hands_out_the_weights_that_it_names(
         return run(project, shell, "promote", TAG="lenet@v1.0.0")
 
     shutil.rmtree(project / ".dvc/cache")
-    status, said, calls = promote()
-    assert status == 0, said
+    status, output, calls = promote()
+    assert status == 0, output
     assert calls == ["check-lock", "gate --baseline none"]
     assert promoted.read_bytes() == content
-    # Of DVC's cache alone.
+    # From DVC's cache alone.
     shutil.rmtree(tmp_path / "storage")
     assert promote()[0] == 0
     assert promoted.read_bytes() == content
     shutil.rmtree(project / ".dvc/cache")
-    status, said, _ = promote()
+    status, output, _ = promote()
     assert status == 1
-    assert "error: neither DVC's cache nor a remote has the weights of lenet@v1.0.0" in said
+    assert "error: neither DVC's cache nor a remote has the weights of lenet@v1.0.0" in output
     assert not promoted.exists()
     (project / "status").write_text("1")
     assert promote()[0] == 1
@@ -302,7 +308,7 @@ def test_a_tag_hands_out_the_weights_that_it_names(
 @pytest.mark.parametrize(
     "tag", ["v1.0.0", "resnet@v1.0.0", "lenet@v1", "lenet@v1.0.0; id", "$(id)"]
 )
-def test_another_tag_is_refused(project: Path, shell: Shell, tag: str) -> None:
-    status, said, calls = run(project, shell, "promote", TAG=tag)
+def test_a_malformed_tag_is_refused(project: Path, shell: Shell, tag: str) -> None:
+    status, output, calls = run(project, shell, "promote", TAG=tag)
     assert (status, calls) == (1, [])
-    assert said.startswith("error: TAG: expected MODEL@vX.Y.Z or MODEL#STAGE, got")
+    assert output.startswith("error: TAG: expected MODEL@vX.Y.Z or MODEL#STAGE, got")
