@@ -1,4 +1,4 @@
-"""Images of one's own for tests: folders of the four IDX files."""
+"""IDX files made for tests, in place of a user's own images."""
 
 import struct
 from pathlib import Path
@@ -8,13 +8,18 @@ from torch import Tensor
 
 
 def idx(values: Tensor) -> bytes:
-    """The IDX file of a uint8 tensor."""
+    """Return the IDX file of a uint8 tensor."""
     header = bytes([0, 0, 8, values.dim()]) + struct.pack(f">{values.dim()}I", *values.shape)
     return header + values.numpy().tobytes()
 
 
 def write_folder(folder: Path, **pixels: Tensor) -> Path:
-    """Make a folder of images (N, 28, 28) for `train` and for `t10k`, labelled 0 to 9 in turn."""
+    """Make a folder of the four files from images (N, 28, 28), labelled 0 to 9 in turn.
+
+    Args:
+        folder: must not exist.
+        pixels: images by subset, `train` and `t10k`.
+    """
     folder.mkdir(parents=True)
     for subset, images in pixels.items():
         labels = torch.arange(len(images)).remainder(10).to(torch.uint8)

@@ -1,4 +1,6 @@
-"""Devices and precisions are chosen as asked; seeds are pure functions."""
+"""Devices and precisions are those asked for; seeds are pure functions."""
+
+import os
 
 import pytest
 import torch
@@ -16,20 +18,33 @@ def test_auto_takes_cuda_then_mps_then_the_cpu() -> None:
 
 
 @pytest.mark.parametrize("device", ["cuda", "cuda:99", "mps"])
-def test_a_device_that_is_not_here_is_refused(device: str) -> None:
-    if device != "cuda:99" and compute.prepare("auto", "auto").device.type == device:
-        pytest.skip(f"{device} is here")
-    with pytest.raises(InputError, match=f"device: expected one of this machine, got '{device}'"):
+def test_a_device_that_the_machine_lacks_is_refused(device: str) -> None:
+    if device != "cuda:99" and compute.resolve("auto", "auto").device.type == device:
+        pytest.skip(f"this machine has {device}")
+    with pytest.raises(InputError, match=f"device: expected one that .* has, got '{device}'"):
         compute.prepare(device, "auto")
+
+
+def test_prepare_gives_cublas_the_fixed_workspace_that_determinism_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    compute.prepare("cpu", "float32")
+    # One of the two values that torch.use_deterministic_algorithms documents.
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] in (":4096:8", ":16:8")
+    # What the user has set stays.
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    compute.prepare("cpu", "float32")
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
 
 
 def test_autocast_computes_in_the_precision_asked_for() -> None:
     matrix = torch.ones(2, 2)
     for precision in ("bfloat16", "float32"):
-        chosen = compute.prepare("cpu", precision)
-        with chosen.autocast():
+        prepared = compute.prepare("cpu", precision)
+        with prepared.autocast():
             assert (matrix @ matrix).dtype == getattr(torch, precision)
-        assert chosen.describe()["precision"] == precision
+        assert prepared.describe()["precision"] == precision
 
 
 def test_a_seed_depends_on_each_part_and_on_nothing_else() -> None:
@@ -39,7 +54,7 @@ def test_a_seed_depends_on_each_part_and_on_nothing_else() -> None:
     assert compute.derive_seed(0, "order", 1) == compute.derive_seed(0, "order", 1)
 
 
-def test_seeded_gives_the_generator_back_as_it_was() -> None:
+def test_seeded_restores_the_generator() -> None:
     state = torch.get_rng_state()
     with compute.seeded(5):
         first = torch.rand(3)
@@ -49,5 +64,5 @@ def test_seeded_gives_the_generator_back_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_the_probe_counts_products_a_second(precision: str) -> None:
+def test_the_probe_measures_a_plausible_speed(precision: str) -> None:
     assert 1e8 < compute.probe(compute.resolve("cpu", precision), seconds=0.05) < 1e15

@@ -1,4 +1,4 @@
-"""A file is whole or not there; an error a user can mend ends in one message."""
+"""A file is written whole or not at all; an error that a user can fix is one message."""
 
 import csv
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fashion_cnn.base import files
+from tests.conftest import ROOT
 
 
 def test_a_file_appears_whole_with_line_feeds(tmp_path: Path) -> None:
@@ -48,13 +49,13 @@ def test_tables_and_values_are_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "status", "told"),
+    ("raised", "status", "message"),
     [
-        ("InputError('mend this')", 1, "error: mend this\n"),
+        ("InputError('fix this')", 1, "error: fix this\n"),
         ("KeyboardInterrupt", 130, ""),
     ],
 )
-def test_a_users_error_ends_without_a_traceback(raised: str, status: int, told: str) -> None:
+def test_a_users_error_ends_without_a_traceback(raised: str, status: int, message: str) -> None:
     code = f"""
 from fashion_cnn.base.errors import InputError, run
 def main():
@@ -63,21 +64,20 @@ run(main)
 """
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={"PYTHONPATH": "src"},
-        cwd=Path(__file__).parents[1],
+        env={"PYTHONPATH": str(ROOT / "src")},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (status, told)
+    assert (done.returncode, done.stderr) == (status, message)
 
 
-def test_what_a_killed_process_left_is_cleared_away_but_no_living_ones(tmp_path: Path) -> None:
+def test_only_the_temporary_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    left = tmp_path / f".a.json.{dead.pid}.tmp"
-    living = tmp_path / f".a.json.{os.getppid()}.tmp"
-    for path in (left, living):
+    abandoned = tmp_path / f".a.json.{dead.pid}.tmp"
+    in_use = tmp_path / f".a.json.{os.getppid()}.tmp"
+    for path in (abandoned, in_use):
         path.touch()
     files.write_json(tmp_path / "a.json", 1)
-    assert sorted(tmp_path.iterdir()) == sorted([living, tmp_path / "a.json"])
+    assert sorted(tmp_path.iterdir()) == sorted([in_use, tmp_path / "a.json"])

@@ -1,4 +1,4 @@
-"""Stages share GPUs by a slot each; no GPU is needed to see it."""
+"""Stages share GPUs, one slot each; the tests need no GPU."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ with gpu_slot(["a", "b"], Path(sys.argv[1])) as index:
 
 
 def holder(folder: Path) -> subprocess.Popen[str]:
-    """A process that holds a slot until its input ends."""
+    """Start a process that holds a slot until its input ends."""
     return subprocess.Popen(
         [sys.executable, "-c", HOLD, str(folder)],
         stdin=subprocess.PIPE,
@@ -46,7 +46,7 @@ def test_processes_take_different_gpus_and_a_third_waits_for_one_to_end(tmp_path
     with holder(tmp_path) as first, holder(tmp_path) as second:
         assert sorted([line(first), line(second)]) == ["0", "1"]
         with holder(tmp_path) as third:
-            assert line(third).startswith("all 2 GPUs are taken by other stages: waiting")
+            assert line(third).startswith("all 2 GPUs are in use by other stages: waiting")
             # A killed process frees its slot too.
             second.kill()
             freed = line(third)
@@ -75,11 +75,11 @@ def test_shared_gpus_are_filled_evenly(tmp_path: Path) -> None:
     assert ended.is_set()
 
 
-def test_sharing_is_asked_for_by_a_whole_number() -> None:
+def test_stages_per_gpu_is_a_whole_number_of_at_least_1() -> None:
     assert stages_per_gpu({}) == 1
     assert stages_per_gpu({"STAGES_PER_GPU": "3"}) == 3
     for wrong in ("0", "-1", "two", ""):
-        with pytest.raises(InputError, match="STAGES_PER_GPU: expected a whole number from 1"):
+        with pytest.raises(InputError, match="STAGES_PER_GPU: expected a whole number of at"):
             stages_per_gpu({"STAGES_PER_GPU": wrong})
 
 
@@ -93,7 +93,7 @@ def test_every_copy_of_the_repository_uses_the_same_folder(
 
 @pytest.fixture
 def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine of two GPUs, as far as torch tells, with slots of its own."""
+    """Make torch report two GPUs, and give the test its own folder of locks."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(
         torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"gpu-{index}")
@@ -109,7 +109,7 @@ def held_by(device: str) -> torch.device:
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_any_gpu_is_the_first_that_is_free_and_a_named_one_that_very_one() -> None:
+def test_a_named_gpu_is_that_one_and_an_unnamed_one_the_first_free() -> None:
     assert held_by("cuda") == torch.device("cuda:0")
     assert held_by("cuda:1") == torch.device("cuda:1")
     with own_gpu(Compute(torch.device("cuda"), torch.float32)) as first:
@@ -120,7 +120,7 @@ def test_any_gpu_is_the_first_that_is_free_and_a_named_one_that_very_one() -> No
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_what_has_no_gpu_or_is_told_which_by_torchrun_takes_no_slot(
+def test_the_cpu_and_torchruns_processes_take_no_slot(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert held_by("cpu") == torch.device("cpu")

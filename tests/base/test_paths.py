@@ -1,4 +1,4 @@
-"""An experiment's copy of the repository finds the repository it was made of."""
+"""An experiment's copy of the repository finds the repository it was copied from."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Batches on the device are what torchvision's own transforms give; the split is fixed."""
+"""Images are read and transformed as torchvision does it; the split depends on its seed alone."""
 
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from torchvision.transforms import v2
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.dataset import images as dataset
+from tests.made_images import idx
 
 
 def split(validation_images: int, seed: int) -> Dataset:
-    """Return the section of params that asks for a split, without its own checks."""
+    """Return the params of a split, without their own checks."""
     return Dataset.model_construct(
         mean=0.5, standard_deviation=0.5, validation_images=validation_images, split_seed=seed
     )
@@ -94,6 +95,23 @@ def test_a_damaged_file_is_named(fashion_mnist: Path, tmp_path: Path, damage: st
         path.write_bytes(altered[damage])
     with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte is .*dvc repro download"):
         dataset.read(tmp_path, "t10k")
+
+
+@pytest.mark.parametrize(
+    ("size", "labels", "message"),
+    [
+        (32, 10, r"expected train images of 28x28 pixels, got 32x32: run"),
+        (28, 9, r"expected a label for each of 10 train images, got 9 labels: run"),
+    ],
+)
+def test_files_that_do_not_fit_together_are_refused(
+    tmp_path: Path, size: int, labels: int, message: str
+) -> None:
+    images, numbers = torch.zeros(10, size, size).byte(), torch.zeros(labels).byte()
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(images))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(numbers))
+    with pytest.raises(InputError, match=message):
+        dataset.read(tmp_path, "train")
 
 
 def test_a_validation_split_that_leaves_nothing_to_train_on_is_refused(fashion_mnist: Path) -> None:

@@ -1,4 +1,4 @@
-"""Images of one's own in the place of Fashion-MNIST: taken, or refused with the reason."""
+"""A user's own images in place of Fashion-MNIST: accepted, or refused with the reason."""
 
 import gzip
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.made_images import idx, write_folder
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """30 training and 20 test images, one file of them compressed."""
+    """A folder of 30 training and 20 test images, one of its files compressed."""
     generator = torch.Generator().manual_seed(0)
     train, t10k = (
         torch.randint(0, 256, (count, 28, 28), dtype=torch.uint8, generator=generator)
@@ -27,7 +27,7 @@ def own(tmp_path: Path) -> Path:
     return folder
 
 
-def test_it_takes_the_place_of_what_was_there(own: Path, tmp_path: Path) -> None:
+def test_they_replace_what_was_there(own: Path, tmp_path: Path) -> None:
     destination = tmp_path / "data"
     destination.mkdir()
     (destination / "old").touch()
@@ -40,27 +40,27 @@ def test_it_takes_the_place_of_what_was_there(own: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("train-images-idx3-ubyte", None, "holds neither train-images-idx3-ubyte nor"),
-        ("train-images-idx3-ubyte", idx(torch.zeros(30, 32, 32).byte()), "of 28x28, got [32, 32]"),
-        ("train-images-idx3-ubyte", idx(torch.zeros(29, 28, 28).byte()), "29 train images, 30"),
-        ("train-images-idx3-ubyte", b"", "expected an IDX file of 3 dimension(s) of bytes"),
-        ("train-images-idx3-ubyte", idx(torch.zeros(30).byte()), "expected an IDX file of 3"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(30, 32, 32).byte()), "of 28x28 pixels, got 32"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(29, 28, 28).byte()), "29 images and 30 labels"),
+        ("train-images-idx3-ubyte", b"", "expected an IDX file of bytes in 3 dimension(s)"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(30).byte()), "expected an IDX file of bytes"),
         ("t10k-labels-idx1-ubyte", idx(torch.zeros(20).byte())[:-1], "expected 28 bytes, got 27"),
-        ("t10k-labels-idx1-ubyte", idx(torch.full((20,), 10).byte()), "expected labels of 0 to 9"),
+        ("t10k-labels-idx1-ubyte", idx(torch.full((20,), 10).byte()), "from 0 to 9, got 10"),
         ("t10k-images-idx3-ubyte.gz", b"\x1f\x8b damaged", "damaged gzip"),
     ],
 )
-def test_what_is_not_of_the_format_is_told(
-    own: Path, tmp_path: Path, name: str, content: bytes | None, told: str
+def test_a_file_that_is_not_in_the_format_is_refused(
+    own: Path, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
     (own / name).unlink()
     if content is not None:
         (own / name).write_bytes(content)
     with pytest.raises(InputError) as error:
         adopt(own, own.parent, tmp_path / "data")
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "data").exists()
 

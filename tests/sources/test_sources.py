@@ -1,4 +1,4 @@
-"""Every source, every way it fails, and what is on the disk afterwards."""
+"""Every source, every way it can fail, and what is on the disk afterwards."""
 
 import gzip
 import hashlib
@@ -27,6 +27,7 @@ from fashion_cnn.sources.fetching import Source
 from fashion_cnn.sources.files import FILES, IdxFile
 from fashion_cnn.sources.folder import read_folder
 from fashion_cnn.sources.mirror import read_mirror
+from tests.conftest import ROOT
 
 CONTENTS = {
     "images": b"\x00\x00\x08\x03" + bytes(range(256)) * 40,
@@ -89,15 +90,15 @@ def test_folder_gives_the_decompressed_files(contents: dict[str, bytes], tmp_pat
 
 
 DAMAGED = {
-    "altered": (ALTERED, f"got {len(LABELS)} with SHA-256 {altered_sha256()}"),
-    "truncated": (LABELS[:-7], f"got {len(LABELS) - 7} with SHA-256"),
+    "altered": (ALTERED, f"got {len(LABELS)} bytes with SHA-256 {altered_sha256()}"),
+    "truncated": (LABELS[:-7], f"got {len(LABELS) - 7} bytes with SHA-256"),
     "too long": (LABELS + b"x", f"got more than {len(LABELS)} bytes"),
-    "empty": (b"", "got 0 with SHA-256"),
+    "empty": (b"", "got 0 bytes with SHA-256"),
     "altered, gz": (gzip.compress(ALTERED), f"with SHA-256 {altered_sha256()}"),
     "truncated, gz": (gzip.compress(LABELS)[:-20], "with SHA-256"),
     "broken gz": (gzip.compress(LABELS)[:10] + b"\xff" * 40, "got damaged gzip"),
     "wrong checksum, gz": (gzip.compress(LABELS)[:-8] + bytes(8), "got damaged gzip"),
-    "a web page": (b"<html>Sign in</html>", "got 20 with SHA-256"),
+    "a web page": (b"<html>Sign in</html>", "got 20 bytes with SHA-256"),
 }
 
 
@@ -110,10 +111,10 @@ def test_damaged_file_is_named_and_the_next_source_tried(
     good = folder_of(tmp_path / "good", CONTENTS)
     fetching.fetch(tmp_path / "data", [folder_source(bad), folder_source(good)], TABLE)
     assert written(tmp_path / "data") == CONTENTS
-    passed_over = [line for line in capsys.readouterr().out.splitlines() if "passed over" in line]
-    assert len(passed_over) == 1
-    assert f"labels: expected {len(LABELS)} bytes with SHA-256 {TABLE[1].sha256}" in passed_over[0]
-    assert got in passed_over[0]
+    skipped = [line for line in capsys.readouterr().out.splitlines() if "skipped" in line]
+    assert len(skipped) == 1
+    assert f"labels: expected {len(LABELS)} bytes with SHA-256 {TABLE[1].sha256}" in skipped[0]
+    assert got in skipped[0]
 
 
 def test_sources_are_not_mixed(tmp_path: Path) -> None:
@@ -126,7 +127,7 @@ def test_sources_are_not_mixed(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_folder_that_is_none(tmp_path: Path) -> None:
+def test_a_missing_folder_or_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "nowhere", tmp_path / "file"):
         with pytest.raises(InputError, match="no such folder"):
@@ -170,16 +171,16 @@ def test_the_named_folder_is_the_one_read(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 def test_a_local_copy_needs_no_torchvision(tmp_path: Path) -> None:
     code = (
-        "import sys; from fashion_cnn import sources; from itertools import islice; "
-        "list(islice(fetching.default_sources(), 2)); sys.exit('torchvision' in sys.modules)"
+        "import sys; from fashion_cnn.sources import fetching, own_data; "
+        "from itertools import islice; list(islice(fetching.default_sources(), 2)); "
+        "sys.exit(any(name in sys.modules for name in ('torch', 'torchvision')))"
     )
-    environment = {**os.environ, "FASHION_MNIST_DIR": str(tmp_path)}
-    assert (
-        subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
-    )
+    environment = {"PYTHONPATH": str(ROOT / "src"), "FASHION_MNIST_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
+    assert done.returncode == 0
 
 
-def test_all_fail_says_why_each_and_what_to_do(tmp_path: Path) -> None:
+def test_if_every_source_fails_the_error_says_why_and_what_to_do(tmp_path: Path) -> None:
     tried = [folder_source(tmp_path / "nowhere"), raising(PermissionError("not for you"))]
     with pytest.raises(InputError) as caught:
         fetching.fetch(tmp_path / "deep" / "data", tried, TABLE)
@@ -192,7 +193,7 @@ def test_all_fail_says_why_each_and_what_to_do(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_says_what_is_tried_and_what_was_used(
+def test_it_prints_what_is_tried_and_what_was_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = folder_of(tmp_path / "good", CONTENTS)
@@ -200,7 +201,7 @@ def test_says_what_is_tried_and_what_was_used(
     fetching.fetch(tmp_path / "data", tried, TABLE)
     assert capsys.readouterr().out.splitlines() == [
         f"Fashion-MNIST: trying {tmp_path / 'nowhere'}",
-        "  passed over: no such folder",
+        "  skipped: no such folder",
         f"Fashion-MNIST: trying {good}",
         f"Fashion-MNIST: used {good}",
     ]
@@ -286,20 +287,21 @@ def test_kill_leaves_nothing_that_looks_complete(
     if before is not None:
         folder_of(destination, before)
     command = [sys.executable, "-c", KILLED, str(destination)]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
     assert (written(destination) if destination.exists() else None) == before
-    # What is left lies beside its place, on the same disk, under a name of its own.
+    # What is left is beside the destination, on the same disk, under another name.
     assert len(list(destination.parent.glob(".fashion_mnist-*"))) == 1
 
 
-def test_a_place_that_cannot_be_written_is_said(good: Source, tmp_path: Path) -> None:
+def test_a_destination_that_cannot_be_written_is_named(good: Source, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="file/fashion_mnist: can't be written: "):
+    with pytest.raises(InputError, match="file/fashion_mnist can't be written: "):
         fetching.fetch(tmp_path / "file" / "fashion_mnist", [good], TABLE)
 
 
 class Web(ThreadingHTTPServer):
-    """A mirror on this machine whose replies a test chooses; `asked` keeps the request lines."""
+    """A mirror on this machine whose replies a test chooses; `asked` keeps the requested paths."""
 
     daemon_threads = True
 
@@ -381,10 +383,10 @@ def not_http(handler: WebHandler, content: bytes) -> None:
 
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    """Serve CONTENTS as .gz, reached directly whatever proxy this machine uses."""
+    """Serve CONTENTS as .gz, without this machine's proxies."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    # urllib reads the proxies once a process and keeps them here.
+    # urllib reads the proxies once per process and keeps them here.
     monkeypatch.setattr("urllib.request._opener", None)
     server = Web()
     server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
@@ -408,7 +410,7 @@ def test_mirror_gives_the_decompressed_files(ending: str, web: Web) -> None:
     ("reply", "reason"),
     [
         (truncated, "images: expected .* SHA-256 .* got .* SHA-256"),
-        (altered, f"images: expected 10244 bytes with SHA-256 {TABLE[0].sha256}, got 10244 with"),
+        (altered, f"images: expected 10244 bytes with SHA-256 {TABLE[0].sha256}, got 10244 bytes"),
         (missing, "images.gz: HTTP Error 404"),
         (silent, "images.gz: .*timed out"),
         (stalled, "images.gz: .*timed out"),
@@ -417,7 +419,7 @@ def test_mirror_gives_the_decompressed_files(ending: str, web: Web) -> None:
         (not_http, "images.gz: 220 mail.example"),
     ],
 )
-def test_bad_reply_is_the_reason_soon(
+def test_a_bad_reply_is_soon_given_as_the_reason(
     reply: Callable[[WebHandler, bytes], None], reason: str, web: Web
 ) -> None:
     web.reply = reply
@@ -428,7 +430,7 @@ def test_bad_reply_is_the_reason_soon(
     assert len(web.asked) == 1
 
 
-def test_refused_connection_is_the_reason(web: Web) -> None:
+def test_a_refused_connection_is_given_as_the_reason(web: Web) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -452,7 +454,7 @@ needs_dpkg_deb = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="needs 
 
 @pytest.fixture
 def apt_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Return a function that puts a script in apt-get's place; $package is a real .deb."""
+    """Return a function that replaces apt-get with a script; $package is a real .deb."""
     tree = tmp_path / "tree"
     folder_of(tree / "usr" / "share" / "datasets" / "fashion-mnist", zipped(CONTENTS))
     control = "Package: dataset-fashion-mnist\nVersion: 1\nArchitecture: all\n"
@@ -492,7 +494,7 @@ def test_package_with_the_systems_lists(apt_get: Callable[[str], None], tmp_path
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-# One list out of reach fails the update, though the package's own list came.
+# An update fails if one list is out of reach, even if the one with the package came.
 @needs_dpkg_deb
 @pytest.mark.parametrize("update_status", [0, 100])
 def test_package_with_own_lists_where_the_systems_fail(
@@ -523,7 +525,7 @@ def test_apt_gets_reasons_are_given(apt_get: Callable[[str], None], tmp_path: Pa
 
 
 @needs_dpkg_deb
-def test_apt_get_that_hangs_is_cut(apt_get: Callable[[str], None]) -> None:
+def test_apt_get_that_hangs_is_stopped(apt_get: Callable[[str], None]) -> None:
     apt_get("exec sleep 60")
     start = time.monotonic()
     with pytest.raises(InputError, match=r"apt-get: not complete after 0\.2 s"):
@@ -550,7 +552,7 @@ def test_sizes_are_those_of_the_idx_format() -> None:
 
 
 def skip_where_out_of_reach(error: InputError) -> NoReturn:
-    """Skip for want of a network or of apt; any other failure of a real source is a fault."""
+    """Skip where there is no network or no apt; any other failure of a real source is a fault."""
     reason = str(error)
     if "SHA-256" not in reason and ("Failed to fetch" in reason or "needs apt-get" in reason):
         pytest.skip(reason)
@@ -567,7 +569,7 @@ def test_real_dataset_from_whichever_source_works(
         fetching.fetch(destination)
     except InputError as error:
         skip_where_out_of_reach(error)
-    # The values the specification gives, and the classes' known balance.
+    # The published hashes, and equally many images in each class.
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in written(destination).items()}
     assert hashes == {
         "train-images-idx3-ubyte": (

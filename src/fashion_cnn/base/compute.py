@@ -1,4 +1,4 @@
-"""Where and how exactly numbers are computed: device, precision, seeds."""
+"""Where and how numbers are computed: device, precision, seeds."""
 
 import ctypes
 import hashlib
@@ -17,18 +17,18 @@ from fashion_cnn.base.errors import InputError
 
 @dataclass(frozen=True)
 class Compute:
-    """A device and the type that matrix products and convolutions are computed in."""
+    """A device and the data type for matrix products and convolutions."""
 
     device: torch.device
     dtype: torch.dtype
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Compute in `dtype` what torch deems safe to; weights stay float32."""
+        """Use `dtype` for the operations that torch considers safe; weights stay float32."""
         lower = self.dtype != torch.float32
         return torch.autocast(self.device.type, dtype=self.dtype if lower else None, enabled=lower)
 
     def identity(self) -> dict[str, str]:
-        """Return what the bytes of a result depend on, besides code, params, data and threads."""
+        """Return what a result's bytes depend on besides code, params, data and threads."""
         return {
             "device": self._name(),
             "precision": str(self.dtype).removeprefix("torch."),
@@ -38,7 +38,7 @@ class Compute:
         }
 
     def describe(self) -> dict[str, str | int]:
-        """Return `identity`, and the threads at work, which decide the order of sums."""
+        """Return `identity` and the number of threads, which decides the order of sums."""
         return {**self.identity(), "threads": torch.get_num_threads()}
 
     def _name(self) -> str:
@@ -50,38 +50,43 @@ class Compute:
 
 
 def prepare(device: str, precision: str, *, deterministic: bool = True) -> Compute:
-    """Resolve `auto` and prepare torch for the same bytes on every run.
+    """Resolve `auto` and set torch up to give the same bytes on every run.
 
-    Args and Raises: those of `resolve`; deterministic as False lets CUDA take any algorithm.
+    Args:
+        device: as for `resolve`.
+        precision: as for `resolve`.
+        deterministic: False lets CUDA use any algorithm.
+
+    Raises:
+        InputError: this machine does not have the device.
     """
-    chosen = resolve(device, precision)
-    # cuBLAS needs a fixed workspace to be deterministic, set before its first call.
+    compute = resolve(device, precision)
+    on_cpu = compute.device.type == "cpu"
+    # cuBLAS is deterministic only with a fixed workspace, set before its first call.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(
-        deterministic or chosen.device.type == "cpu", warn_only=chosen.device.type != "cpu"
-    )
+    torch.use_deterministic_algorithms(deterministic or on_cpu, warn_only=not on_cpu)
     torch.backends.cudnn.benchmark = not deterministic
-    if chosen.device.type == "cpu":
+    if on_cpu:
         _keep_freed_memory()
-    # Nothing here reads memory before it is written, and filling it costs 7% of a step.
+    # Filling new memory costs 7% of a step, and nothing here reads memory before writing it.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    return chosen
+    return compute
 
 
 def resolve(device: str, precision: str) -> Compute:
-    """Resolve `auto`, and change nothing.
+    """Resolve `auto` without changing any of torch's settings.
 
     Args:
         device: auto, cpu, mps, cuda or cuda:N; auto is CUDA, else MPS, else the CPU.
-        precision: auto, bfloat16 or float32; auto is bfloat16 where it is native.
+        precision: auto, bfloat16 or float32; auto is bfloat16 where the device has it natively.
 
     Raises:
-        InputError: the device is not on this machine.
+        InputError: this machine does not have the device.
     """
-    chosen = _device(device)
+    resolved = _device(device)
     if precision == "auto":
-        precision = "bfloat16" if _native_bfloat16(chosen) else "float32"
-    return Compute(chosen, getattr(torch, precision))
+        precision = "bfloat16" if _native_bfloat16(resolved) else "float32"
+    return Compute(resolved, getattr(torch, precision))
 
 
 def derive_seed(*parts: int | str) -> int:
@@ -91,15 +96,15 @@ def derive_seed(*parts: int | str) -> int:
 
 
 def probe(compute: Compute, seconds: float = 0.5) -> float:
-    """Measure the floating-point operations a second that `compute` reaches in matrix products."""
+    """Measure how many floating-point operations per second matrix products reach."""
     size = 1024 if compute.device.type == "cpu" else 4096
     matrix = torch.ones(size, size, dtype=compute.dtype, device=compute.device)
     products, started, elapsed = -1, 0.0, 0.0
     while elapsed < seconds:
-        # Reading a value waits for the device.
+        # Reading a value waits until the device is done.
         (matrix @ matrix)[0, 0].item()
         products += 1
-        # The first product also loads the library.
+        # The first product is not counted: it also loads the library.
         if products == 0:
             started = time.perf_counter()
         elapsed = time.perf_counter() - started
@@ -107,8 +112,8 @@ def probe(compute: Compute, seconds: float = 0.5) -> float:
 
 
 def reseed(device: torch.device, *parts: int | str) -> None:
-    """Seed the generator that `device` draws from, such as dropout's."""
-    # Not by torch.manual_seed: it keeps a stack trace for each kind of device that is not in use.
+    """Seed the generator that `device` draws from, for dropout and the like."""
+    # torch.manual_seed would keep a stack trace for each kind of device that is not in use.
     seed = derive_seed(*parts)
     if device.type == "cuda":
         index = torch.cuda.current_device() if device.index is None else device.index
@@ -121,16 +126,16 @@ def reseed(device: torch.device, *parts: int | str) -> None:
 
 @contextmanager
 def seeded(*parts: int | str) -> Iterator[None]:
-    """Seed torch's CPU generator inside the block and give it back as it was."""
+    """Seed torch's CPU generator inside the block and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(*parts))
         yield
 
 
 def _keep_freed_memory() -> None:
-    """Let the C library reuse a freed tensor's memory, which it would give back at every step.
+    """Let the C library keep freed memory for the next tensor instead of returning it each step.
 
-    Asking the system for it anew takes up to a third of a step's time.
+    Asking the system for it again takes up to a third of a step's time.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
@@ -140,12 +145,14 @@ def _keep_freed_memory() -> None:
 
 
 def _device(name: str) -> torch.device:
-    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        name = next((kind for kind, available in here.items() if available), "cpu")
-    device = torch.device(name)
-    if not here.get(device.type, True) or (device.index or 0) >= max(torch.cuda.device_count(), 1):
-        raise InputError(f"device: expected one of this machine, got {name!r}: try auto or cpu")
+        name = next((kind for kind, present in available.items() if present), "cpu")
+    device, count = torch.device(name), max(torch.cuda.device_count(), 1)
+    if not available.get(device.type, True) or (device.index or 0) >= count:
+        raise InputError(
+            f"device: expected one that this machine has, got {name!r}: try auto or cpu"
+        )
     return device
 
 

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and the one place that turns them into an exit status."""
+"""Errors that a user can fix, and the one place that turns them into an exit status."""
 
 import gc
 import sys
@@ -10,7 +10,7 @@ class InputError(ValueError):
 
 
 def run(main: Callable[[], object]) -> None:
-    """Call `main`; end with one clear message and status 1 on bad input, 130 on Ctrl-C."""
+    """Call `main`; exit with one clear message and status 1 on bad input, 130 on Ctrl-C."""
     try:
         main()
     except InputError as error:
@@ -18,5 +18,5 @@ def run(main: Callable[[], object]) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        # Python looks for garbage once more as it ends; in all that torch is, it takes a second.
+        # Python collects garbage again when it exits, which takes a second with torch loaded.
         gc.freeze()

@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are written whole or not at all."""
 
 import csv
 import glob
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
-    """Yield a name beside `path` to write to; rename it into place if the block succeeds."""
+    """Yield a temporary path beside `path`; when the block succeeds, rename it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear_abandoned(path)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -25,12 +25,12 @@ def written_atomically(path: Path) -> Iterator[Path]:
 
 
 def _clear_abandoned(path: Path) -> None:
-    """Remove what processes that were killed had begun to write to `path`."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+    """Remove the temporary files that killed processes left beside `path`."""
+    for abandoned in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         try:
-            os.kill(int(left.suffixes[-2][1:]), 0)
+            os.kill(int(abandoned.suffixes[-2][1:]), 0)
         except ProcessLookupError:
-            left.unlink(missing_ok=True)
+            abandoned.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -50,7 +50,7 @@ def as_json(value: object) -> str:
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write rows of the same keys, under a header of the keys, to `path`, atomically."""
+    """Write rows, all with the same keys, as CSV with a header to `path`, atomically."""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

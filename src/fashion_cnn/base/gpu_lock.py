@@ -1,4 +1,4 @@
-"""A GPU for each stage: processes that start at once share a machine's GPUs by locks."""
+"""One GPU per stage: processes that run at the same time share a machine's GPUs by file locks."""
 
 import fcntl
 import os
@@ -20,43 +20,43 @@ STAGES_PER_GPU = "STAGES_PER_GPU"
 
 @contextmanager
 def own_gpu(compute: Compute) -> Iterator[Compute]:
-    """Hold the GPU that is computed on, or a free one where any will do; yield it.
+    """Lock the GPU that `compute` names, or any free one, and yield it.
 
-    torchrun's processes have theirs by their place among them.
+    A process of torchrun takes no lock: its rank decides which GPU it uses.
     """
     if compute.device.type != "cuda" or "RANK" in os.environ:
         yield compute
         return
-    chosen = compute.device.index
-    indices = [chosen] if chosen is not None else [*range(torch.cuda.device_count())]
+    named = compute.device.index
+    indices = [named] if named is not None else [*range(torch.cuda.device_count())]
     gpus = [str(torch.cuda.get_device_properties(index).uuid) for index in indices]
-    with gpu_slot(gpus, slots_folder(), stages_per_gpu()) as place:
-        yield replace(compute, device=torch.device("cuda", indices[place]))
+    with gpu_slot(gpus, slots_folder(), stages_per_gpu()) as position:
+        yield replace(compute, device=torch.device("cuda", indices[position]))
 
 
 @contextmanager
 def gpu_slot(gpus: Sequence[str], folder: Path, per_gpu: int = 1) -> Iterator[int]:
-    """Hold one of the GPUs until the block ends; wait while all are taken.
-
-    Args:
-        gpus: the names of those that will do, such as their UUIDs, the same in every process.
-        folder: where the locks lie, the same for all processes that share the GPUs.
-        per_gpu: how many may hold the same GPU at a time.
-
-    Yields:
-        the index in `gpus` of the one held: the least taken first, then the first.
+    """Hold a slot on one of the GPUs until the block ends; wait while all are taken.
 
     The system frees a slot when its process ends, however it ends.
+
+    Args:
+        gpus: the names of the GPUs to choose from, such as their UUIDs; the same in every process.
+        folder: of the lock files; the same for all processes that share the GPUs.
+        per_gpu: how many processes may hold the same GPU at a time.
+
+    Yields:
+        The index in `gpus` of the GPU: the first of those with the fewest holders.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
         waiting = False
         while (held := _take(gpus, folder, per_gpu)) is None:
             if not waiting:
-                taken = "the GPU is" if len(gpus) == 1 else f"all {len(gpus)} GPUs are"
+                busy = "the GPU is" if len(gpus) == 1 else f"all {len(gpus)} GPUs are"
                 print(
-                    f"{taken} taken by other stages: waiting for one "
-                    f"({STAGES_PER_GPU}={per_gpu + 1} would share them)",
+                    f"{busy} in use by other stages: waiting for a free one "
+                    f"(set {STAGES_PER_GPU}={per_gpu + 1} to let stages share a GPU)",
                     flush=True,
                 )
             waiting = True
@@ -67,10 +67,10 @@ def gpu_slot(gpus: Sequence[str], folder: Path, per_gpu: int = 1) -> Iterator[in
 
 
 def _take(gpus: Sequence[str], folder: Path, per_gpu: int) -> tuple[int, TextIO] | None:
-    """Lock the first free slot: every GPU's first before any GPU's second."""
-    for place in range(per_gpu):
+    """Lock the first free slot: the first slot of every GPU comes before any second one."""
+    for slot in range(per_gpu):
         for index, gpu in enumerate(gpus):
-            lock = (folder / f"{gpu}.{place}").open("w")
+            lock = (folder / f"{gpu}.{slot}").open("w")
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return index, lock
@@ -80,19 +80,19 @@ def _take(gpus: Sequence[str], folder: Path, per_gpu: int) -> tuple[int, TextIO]
 
 
 def slots_folder() -> Path:
-    """Return the folder of this user's locks, whichever copy of the repository asks."""
+    """Return the folder of this user's locks, the same for every copy of the repository."""
     given = os.environ.get("XDG_RUNTIME_DIR")
     base = Path(given) if given and os.access(given, os.W_OK) else Path(tempfile.gettempdir())
     return base / f"fashion-cnn-gpus-{os.getuid()}"
 
 
 def stages_per_gpu(environment: Mapping[str, str] = os.environ) -> int:
-    """Return how many stages may share a GPU: STAGES_PER_GPU, by default 1.
+    """Return how many stages may share a GPU: $STAGES_PER_GPU, by default 1.
 
     Raises:
-        InputError: it is no whole number of at least 1.
+        InputError: the variable is not a whole number of at least 1.
     """
     text = environment.get(STAGES_PER_GPU, "1")
     if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"{STAGES_PER_GPU}: expected a whole number from 1, got {text!r}")
+        raise InputError(f"{STAGES_PER_GPU}: expected a whole number of at least 1, got {text!r}")
     return int(text)

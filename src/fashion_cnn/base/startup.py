@@ -1,4 +1,4 @@
-"""What must be set before torch is imported: the package imports this module first."""
+"""Settings that must be made before torch is imported: the package imports this module first."""
 
 import gc
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 # searches for garbage after every 700 new objects, which takes half a second of each stage.
 gc.set_threshold(100_000, 20, 20)
 
-# Experiments in a queue share the cores. OpenMP's threads spin while they wait, which would slow
-# the other experiments down. This changes no result.
+# Queued experiments share the cores. By default, OpenMP's waiting threads keep a core busy, which
+# slows the other experiments down. This changes no result.
 if ".dvc/tmp/exps" in Path.cwd().as_posix():
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")

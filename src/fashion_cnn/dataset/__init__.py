@@ -1,1 +1,1 @@
-"""The images on one device: read, split, shuffled, transformed a batch at a time."""
+"""The images: their file format, the split, shuffled batches, the transform."""

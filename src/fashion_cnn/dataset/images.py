@@ -1,11 +1,10 @@
-"""Fashion-MNIST on one device: read, split, shuffle, transform a batch at a time."""
+"""Fashion-MNIST on one device: read, split, shuffled, transformed in batches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from fashion_cnn.base.compute import derive_seed
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Dataset
+from fashion_cnn.dataset import idx
 
 CLASSES = (
     "T-shirt/top",
@@ -59,7 +59,7 @@ class Transform:
         """Turn pixels (N, 1, H, W) uint8 into (N, 1, image_size, image_size) float32."""
         images = pixels.float().div_(255).sub_(self.mean).div_(self.standard_deviation)
         if images.shape[-2:] != (self.image_size, self.image_size):
-            # Antialiasing changes nothing but a reduction, and costs time in an enlargement.
+            # Antialiasing changes only a reduction; in an enlargement it would just cost time.
             images = F.interpolate(
                 images,
                 size=(self.image_size, self.image_size),
@@ -72,20 +72,26 @@ class Transform:
 def read(folder: Path, subset: Literal["train", "t10k"]) -> Images:
     """Read the training or the test images from their two IDX files.
 
-    Source: LeCun, Cortes & Burges, "The MNIST database", file format.
-
     Raises:
-        InputError: a file is missing or is no IDX file of the shape that its name promises.
+        InputError: a file is missing or damaged, or holds images of another size.
     """
     pixels = _read_idx(folder / f"{subset}-images-idx3-ubyte", dimensions=3)
     labels = _read_idx(folder / f"{subset}-labels-idx1-ubyte", dimensions=1)
+    if pixels.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE):
+        raise InputError(
+            f"{folder}: expected {subset} images of {IMAGE_SIZE}x{IMAGE_SIZE} pixels, got "
+            f"{'x'.join(map(str, pixels.shape[1:]))}: run `dvc repro download`"
+        )
     if len(pixels) != len(labels):
-        raise InputError(f"{folder}: {len(pixels)} {subset} images, but {len(labels)} labels")
-    return Images(torch.from_numpy(pixels).unsqueeze(1), torch.from_numpy(labels).long())
+        raise InputError(
+            f"{folder}: expected a label for each of {len(pixels)} {subset} images, got "
+            f"{len(labels)} labels: run `dvc repro download`"
+        )
+    return Images(pixels.unsqueeze(1), labels.long())
 
 
 def read_split(folder: Path, dataset: Dataset) -> tuple[Images, Images]:
-    """Read the training file and part it into training and validation images.
+    """Read the training file and split it into training and validation images.
 
     Both are in random order, a pure function of `dataset.split_seed`.
 
@@ -93,13 +99,13 @@ def read_split(folder: Path, dataset: Dataset) -> tuple[Images, Images]:
         InputError: a file is missing or damaged, or no training image would be left.
     """
     images = read(folder, "train")
-    kept = dataset.validation_images
-    if kept >= len(images):
+    count = dataset.validation_images
+    if count >= len(images):
         raise InputError(
-            f"dataset.validation_images: expected fewer than the {len(images)} images, got {kept}"
+            f"dataset.validation_images: expected fewer than the {len(images)} images, got {count}"
         )
     order = shuffled(len(images), dataset.split_seed, "split")
-    return images[order[kept:]], images[order[:kept]]
+    return images[order[count:]], images[order[:count]]
 
 
 def shuffled(count: int, *seed: int | str) -> Tensor:
@@ -109,28 +115,20 @@ def shuffled(count: int, *seed: int | str) -> Tensor:
 
 
 def batches(images: Images, batch_size: int, order: Tensor | None = None) -> Iterator[Images]:
-    """Yield every image once, `batch_size` at a time, the last batch smaller where it must be."""
+    """Yield every image once, `batch_size` at a time; the last batch may be smaller."""
     for start in range(0, len(images), batch_size):
-        chosen = slice(start, start + batch_size)
-        yield images[chosen] if order is None else images[order[chosen]]
+        batch = slice(start, start + batch_size)
+        yield images[batch] if order is None else images[order[batch]]
 
 
-def _read_idx(path: Path, *, dimensions: int) -> np.ndarray:
-    """Read an IDX file of unsigned bytes: magic number, big-endian sizes, values."""
-    header = 4 + 4 * dimensions
+def _read_idx(path: Path, *, dimensions: int) -> Tensor:
     if not path.is_file():
         raise InputError(f"{path} is missing: run `dvc repro download`")
-    content = path.read_bytes()
-    sizes = tuple(np.frombuffer(content[4:header], dtype=">u4").tolist())
-    magic = bytes([0, 0, 8, dimensions])
-    expected_shape = dimensions == 1 or sizes[1:] == (IMAGE_SIZE, IMAGE_SIZE)
-    if (
-        content[:4] != magic
-        or not expected_shape
-        or len(content) != header + np.prod(sizes, dtype=int)
-    ):
+    try:
+        values = idx.decode(path.read_bytes(), dimensions)
+    except InputError as error:
         raise InputError(
-            f"{path} is truncated or no IDX file of {dimensions} dimension(s): "
+            f"{path} is truncated or not an IDX file ({error}): "
             "delete it and run `dvc repro download`"
-        )
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes).copy()
+        ) from None
+    return torch.from_numpy(values.copy())

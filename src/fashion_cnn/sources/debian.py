@@ -15,14 +15,17 @@ SYSTEM_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 def read_debian_package(files: Sequence[IdxFile], *, seconds: float = 300) -> dict[str, bytes]:
-    """Fetch and unpack the Debian or Ubuntu package in a scratch folder, without root.
+    """Fetch and unpack the Debian or Ubuntu package in a temporary folder, without root.
 
     Args:
         files: what the package must hold.
         seconds: longest time for one command.
+
+    Raises:
+        InputError: a command is missing or fails, or a file does not verify.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise InputError("needs apt-get and dpkg-deb, which only Debian and its like have")
+        raise InputError("needs apt-get and dpkg-deb, which only Debian, Ubuntu and the like have")
     with TemporaryDirectory() as name:
         scratch = Path(name)
         package = _download_package(scratch, seconds)
@@ -31,11 +34,11 @@ def read_debian_package(files: Sequence[IdxFile], *, seconds: float = 300) -> di
 
 
 def _download_package(folder: Path, seconds: float) -> Path:
-    """Put the .deb into `folder`, with package lists of its own where the system's are no use."""
+    """Download the .deb to `folder`, with package lists of its own if the system's don't help."""
     options = [
-        # Root's apt would otherwise change to a user that may not write to the scratch folder.
+        # As root, apt would otherwise switch to a user that may not write to `folder`.
         "-oAPT::Sandbox::User=",
-        # Otherwise an update that fetched no list at all succeeds.
+        # An update that fetched no list at all would otherwise succeed.
         "-oAPT::Update::Error-Mode=any",
         "-oAcquire::Retries=0",
         "-oAcquire::http::Timeout=5",
@@ -51,13 +54,13 @@ def _download_package(folder: Path, seconds: float) -> Path:
             if PACKAGE in arguments:
                 return next(folder.glob("*.deb"))
         except InputError as error:
-            # An update fails when any one list does: only the download after it decides.
+            # An update fails if a single list does; only the download after it decides.
             reasons.append(str(error))
     raise InputError("; ".join(reasons))
 
 
 def _call(folder: Path, seconds: float, *command: str) -> None:
-    """Run a command in `folder`, quietly; the first line it complains with is the reason."""
+    """Run a command in `folder`, quietly; if it fails, its first line of stderr is the reason."""
     try:
         subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=seconds)
     except subprocess.TimeoutExpired as error:

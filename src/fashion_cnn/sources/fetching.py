@@ -1,6 +1,6 @@
 """Fashion-MNIST from the first source that verifies: a folder, the system, a mirror, Debian.
 
-Identity is the SHA-256 of the decompressed file: the gzip wrapper differs from source to source.
+A file is identified by the SHA-256 of its decompressed content, as gzip headers differ.
 """
 
 import os
@@ -20,18 +20,18 @@ FOLDER_VARIABLE = "FASHION_MNIST_DIR"
 
 @dataclass(frozen=True)
 class Source:
-    """A place that may hold the dataset; `read` returns every file verified, by name, or raises."""
+    """A place that may hold the dataset; `read` returns the verified files by name, or raises."""
 
     name: str
     read: Callable[[Sequence[IdxFile]], dict[str, bytes]]
 
 
 def default_sources() -> Iterator[Source]:
-    """Yield the four sources in the order they are tried, each torchvision mirror by itself."""
+    """Yield the sources in the order they are tried; each of torchvision's mirrors is one."""
     if named := os.environ.get(FOLDER_VARIABLE):
         yield Source(f"{FOLDER_VARIABLE}={named}", partial(read_folder, Path(named)))
     yield Source(str(SYSTEM_FOLDER), partial(read_folder, SYSTEM_FOLDER))
-    # Here and not above: the import takes seconds, and a local copy does without it.
+    # Imported only here: the import takes seconds, and a local copy does not need it.
     from torchvision.datasets import FashionMNIST  # noqa: PLC0415
 
     for mirror in FashionMNIST.mirrors:
@@ -44,15 +44,16 @@ def fetch(
     sources: Iterable[Source] | None = None,
     files: Sequence[IdxFile] = FILES,
 ) -> None:
-    """Write the decompressed files to `destination`, all from the first source that verifies.
+    """Write the decompressed files to `destination`, all from the first source that has them.
 
     Args:
         destination: a folder, replaced as a whole or left as it was.
         sources: tried in this order; by default `default_sources()`.
-        files: what must be found, and nothing else is written.
+        files: what a source must have; nothing else is written.
 
     Raises:
-        InputError: no source verifies, with each one's reason, or `destination` can't be written.
+        InputError: every source failed, each for the reason given; or `destination` can't be
+            written.
     """
     failures = []
     for source in default_sources() if sources is None else sources:
@@ -60,13 +61,13 @@ def fetch(
         try:
             contents = source.read(files)
         except (InputError, OSError) as error:
-            print(f"  passed over: {error}", flush=True)
+            print(f"  skipped: {error}", flush=True)
             failures.append(f"  {source.name}: {error}")
             continue
         try:
             write(destination, contents)
         except OSError as error:
-            raise InputError(f"{destination}: can't be written: {error}") from error
+            raise InputError(f"{destination} can't be written: {error}") from error
         print(f"Fashion-MNIST: used {source.name}", flush=True)
         return
     names = ", ".join(file.name for file in files)

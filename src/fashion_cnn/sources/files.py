@@ -1,4 +1,4 @@
-"""The four IDX files of Fashion-MNIST: what they are, and how they come into a folder whole."""
+"""The four IDX files of Fashion-MNIST: how they are verified and written."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from fashion_cnn.base.errors import InputError
 
 @dataclass(frozen=True)
 class IdxFile:
-    """A file of the dataset, by the size and hash of its decompressed content."""
+    """A file of the dataset, identified by the size and hash of its decompressed content."""
 
     name: str
     num_bytes: int
@@ -44,17 +44,21 @@ FILES = (
 
 
 def most_bytes(file: IdxFile) -> int:
-    """Return a size that no honest wrapping of `file` exceeds: gzip adds under 0.1 percent."""
+    """Return a size that `file` does not exceed, gzipped or not: gzip adds less than 0.1%."""
     return file.num_bytes + file.num_bytes // 100 + 65_536
 
 
 def verified(file: IdxFile, received: bytes) -> bytes:
-    """Return the decompressed content of `received`, which may be gzip, if it is `file`'s."""
+    """Return the decompressed content of `received`, which may be gzip, if it is that of `file`.
+
+    Raises:
+        InputError: it is damaged or of another file.
+    """
     expected = f"expected {file.num_bytes} bytes with SHA-256 {file.sha256}"
     content = received
     if received.startswith(b"\x1f\x8b"):
         try:
-            # One byte over the expected size is enough to refuse a gzip bomb.
+            # Unpacking one byte more than expected is enough to refuse a gzip bomb.
             content = zlib.decompressobj(wbits=31).decompress(received, file.num_bytes + 1)
         except zlib.error as error:
             raise InputError(f"{file.name}: {expected}, got damaged gzip ({error})") from error
@@ -62,12 +66,12 @@ def verified(file: IdxFile, received: bytes) -> bytes:
         raise InputError(f"{file.name}: {expected}, got more than {file.num_bytes} bytes")
     sha256 = hashlib.sha256(content).hexdigest()
     if len(content) != file.num_bytes or sha256 != file.sha256:
-        raise InputError(f"{file.name}: {expected}, got {len(content)} with SHA-256 {sha256}")
+        raise InputError(f"{file.name}: {expected}, got {len(content)} bytes with SHA-256 {sha256}")
     return content
 
 
 def write(destination: Path, contents: dict[str, bytes]) -> None:
-    """Write a folder of files beside its place, then rename it into it."""
+    """Write a folder of files beside `destination`, then rename it to `destination`."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{destination.name}-"
     with TemporaryDirectory(dir=destination.parent, prefix=prefix) as work:

@@ -1,4 +1,4 @@
-"""The four files in a folder of this machine."""
+"""The four files from a folder on this machine."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,11 @@ from fashion_cnn.sources.files import IdxFile, most_bytes, verified
 
 
 def read_folder(folder: Path, files: Sequence[IdxFile]) -> dict[str, bytes]:
-    """Read the files, as .gz or decompressed, from a folder."""
+    """Read the files, as .gz or decompressed, from a folder.
+
+    Raises:
+        InputError: the folder or a file is missing, or a file does not verify.
+    """
     if not folder.is_dir():
         raise InputError("no such folder")
     contents = {}

@@ -1,4 +1,4 @@
-"""The four files in a folder on the web."""
+"""The four files from a folder on the web."""
 
 import http.client
 import time
@@ -25,6 +25,9 @@ def read_mirror(
         files: what to download, as .gz.
         silence_seconds: longest wait for a connection and between two pieces of a reply.
         total_seconds: longest time for one file.
+
+    Raises:
+        InputError: a download fails, or a file does not verify.
     """
     contents = {}
     for file in files:
@@ -41,12 +44,12 @@ def _download(url: str, most_bytes: int, silence_seconds: float, total_seconds: 
     deadline = time.monotonic() + total_seconds
     received = bytearray()
     name = url.rpartition("/")[2]
-    # disable=None: a bar on a terminal only.
+    # disable=None: show the bar only on a terminal.
     with (
         urllib.request.urlopen(url, timeout=silence_seconds) as reply,
         tqdm(total=reply.length, desc=name, unit="B", unit_scale=True, disable=None) as bar,
     ):
-        # read1, since read would wait for all of a reply that comes byte by byte.
+        # Not read: it would wait for the whole of a reply that comes byte by byte.
         while piece := reply.read1(1 << 16):
             received += piece
             bar.update(len(piece))
