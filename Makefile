@@ -64,7 +64,7 @@ promote: environment remotes ## in CI: check the run of a model's git tag and fe
 test: test-environment ## run every test, one process per core
 	@$(PYTEST)
 
-test-fast: test-environment ## run the tests that take seconds, without the pipeline; PART=training for tests/training alone
+test-fast: test-environment ## run the tests, without those that run the pipeline; PART=training for tests/training alone
 	@$(PYTEST) -m 'not long and not remote' "tests/$$PART"
 
 test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, sshd, an S3-compatible server

@@ -196,6 +196,7 @@ def stable(lines: list[str]) -> list[str]:
     return [re.sub(r"-+", "-", " ".join(line.split())) for line in kept if line.split()]
 
 
+@pytest.mark.long
 def test_the_readmes_experiment_gives_the_output_that_it_shows(
     unchanged: Path, shell: Shell
 ) -> None:
