@@ -6,7 +6,7 @@
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
 # from expanding it, and no recipe has it in its text, where the shell would run it.
-SETTINGS := PRESET MODEL N BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN
+SETTINGS := PRESET MODEL N ALL BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 # Found before .venv goes on the PATH: the environment is never made from itself.
 override PYTHON := $(or $(value PYTHON),$(shell which python3))
@@ -32,8 +32,8 @@ report: environment ## write report.html and report.md on the working tree; BASE
 	@python -m fashion_cnn report --baseline="$${BASELINE:-HEAD}"
 
 ##@ Compare
-compare: environment ## list the experiments, best first, with what differs; MODEL=name for one network
-	@python -m fashion_cnn compare $${MODEL:+"$$MODEL"}
+compare: environment ## list the experiments, best first, with what differs; MODEL=name, ALL=1 for every branch
+	@python -m fashion_cnn compare $${ALL:+--all} $${MODEL:+"$$MODEL"}
 
 seeds: environment ## train one network with N seeds: mean, standard deviation, interval; MODEL=lenet N=5
 	@python -m fashion_cnn seeds "$${MODEL:-lenet}" "$${N:-5}"
