@@ -6,7 +6,7 @@
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
 # from expanding it, and no recipe has it in its text, where the shell would run it.
-SETTINGS := PRESET MODEL ALL N BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN
+SETTINGS := PRESET MODEL N ALL BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 # Found before .venv goes on the PATH: the environment is never made from itself.
 override PYTHON := $(or $(value PYTHON),$(shell which python3))
@@ -21,50 +21,50 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' Makefile
 
 ##@ Run
-repro: preset ## make .venv and reproduce the pipeline; PRESET=name writes that preset to params.yaml first
+repro: preset ## make .venv and run the pipeline; PRESET=name writes a preset to params.yaml first
 	@dvc repro
 
 ##@ Look
 tensorboard: environment ## show the training runs in a browser
 	@tensorboard --logdir runs
 
-report: environment ## write report.html and report.md on the working tree; BASELINE=revision (default HEAD)
+report: environment ## write report.html and report.md; BASELINE=revision to compare with (default HEAD)
 	@python -m fashion_cnn report --baseline="$${BASELINE:-HEAD}"
 
 ##@ Compare
-compare: environment ## list the experiments, best first, with what differs; MODEL=name for one network, ALL=1 for all branches
-	@python -m fashion_cnn compare $${MODEL:+"$$MODEL"} $${ALL:+--all}
+compare: environment ## list the experiments, best first; MODEL=name for one network, ALL=1 for all branches
+	@python -m fashion_cnn compare $${ALL:+--all} $${MODEL:+"$$MODEL"}
 
-seeds: environment ## train one network with N seeds: mean, standard deviation, interval; MODEL=lenet N=5
+seeds: environment ## train one network with several seeds: mean, deviation, interval; MODEL=lenet N=5
 	@python -m fashion_cnn seeds "$${MODEL:-lenet}" "$${N:-5}"
 
 sweep: environment ## search the ranges of config/sweep.yaml for a better recipe; MODEL=lenet
 	@python -m fashion_cnn sweep "$${MODEL:-lenet}"
 
 ##@ Trust
-check-lock: environment ## check, without the data, that dvc.lock belongs to the code, parameters and metrics
+check-lock: environment ## check without the data that dvc.lock belongs to code, parameters and metrics
 	@python -m fashion_cnn check-lock
 
-gate: environment ## check the run against config/gate.yaml and a baseline; BASELINE=revision (default HEAD)
+gate: environment ## check the run against config/gate.yaml and BASELINE=revision (default HEAD)
 	@python -m fashion_cnn gate --baseline="$${BASELINE:-HEAD}"
 
-verify: environment ## make the committed run again from nothing and compare; MODEL=name for one network
+verify: environment ## make the committed run again from nothing and compare; MODEL=name for one
 	@python -m fashion_cnn verify $${MODEL:+"--model=$$MODEL"}
 
-retrain: environment remotes ## pull, reproduce, gate, report, push, as CI does; BASELINE=revision, REMOTE=1 for SSH or S3
+retrain: environment remotes ## pull, reproduce, gate, report, push, as CI does; BASELINE=revision, REMOTE=1
 	@.ci/retrain
 
 propose: ## in CI: open a pull request with the run; BRANCH=new branch, BASE=target branch
 	@.ci/propose
 
-promote: environment remotes ## in CI: check the run of a model's git tag and fetch its weights; TAG=lenet@v1.0.0
+promote: environment remotes ## in CI: check the run of a git tag and fetch its weights; TAG=lenet@v1.0.0
 	@.ci/promote
 
 ##@ Work on it
 test: test-environment ## run every test, one process per core
 	@$(PYTEST)
 
-test-fast: test-environment ## run the tests, without those that run the pipeline; PART=training for tests/training alone
+test-fast: test-environment ## run the tests without the pipeline; PART=training for tests/training alone
 	@$(PYTEST) -m 'not long and not remote' "tests/$$PART"
 
 test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, sshd, an S3-compatible server

@@ -48,7 +48,7 @@ def main() -> None:
     """Measure, print the table and write it to benchmarks/results."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.parse_args()
-    values, folder, sizes = params.load(root() / "presets/cpu.yaml"), dataset_folder(), Sizes()
+    values, folder, sizes = ours.preset("cpu"), dataset_folder(), Sizes()
     results = [
         *lenet(values, folder, sizes),
         *reduced_vgg(values, folder, sizes),

@@ -27,6 +27,7 @@ from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import Dataset, Recipe
 from fashion_cnn.base.paths import dataset_folder, root
 from fashion_cnn.dataset.images import Images, read
+from fashion_cnn.tools import presets
 
 # For a network, image size and images per epoch: the goals for images/s and seconds per epoch.
 GOALS = {
@@ -45,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
-    presets = sorted(path.stem for path in (root() / "presets").glob("*.yaml"))
-    parser.add_argument("--preset", choices=presets, default="gpu", help="default: gpu")
+    parser.add_argument("--preset", choices=presets.names(), default="gpu", help="default: gpu")
     for model, size in (("lenet", 1024), ("vgg", 512), ("vgg11", 512)):
         parser.add_argument(
             f"--{model}-batch-size", type=int, default=size, help=f"default: {size}"
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.epochs < 1:
         parser.error("--epochs: expected at least 1")
 
-    values = params.load(root() / "presets" / f"{given.preset}.yaml")
+    values = ours.preset(given.preset)
     training = read(given.data or dataset_folder(), "train")[: given.images]
     results = []
     for model in given.models:

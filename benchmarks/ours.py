@@ -7,13 +7,19 @@ import torch
 from torch import nn
 
 from benchmarks.measure import synchronize
-from fashion_cnn.base import models
+from fashion_cnn.base import models, params
 from fashion_cnn.base.compute import Compute, seeded
 from fashion_cnn.base.params import Dataset, Recipe
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.shapes import trace
+from fashion_cnn.tools import presets
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.state import TrainingState
+
+
+def preset(name: str) -> params.Params:
+    """Return the parameters of a preset."""
+    return params.parse_params(presets.preset(name)[1], f"presets/{name}.yaml")
 
 
 def train(
