@@ -25,8 +25,8 @@ from fashion_cnn.base.compute import Compute, prepare
 from fashion_cnn.base.errors import InputError, run
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import Dataset
-from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.base.paths import dataset_folder, root
+from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.dataset.images import Images, read
 from fashion_cnn.tools import presets
 
