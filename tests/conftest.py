@@ -23,6 +23,9 @@ LONGEST = ("test_pipeline.py", "test_reruns.py", "test_resume.py", "test_experim
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests of the files that take longest."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    for item in items:
+        if item.path.name in LONGEST:
+            item.add_marker("long")
 
 
 class BySharedFixtures(LoadFileScheduling):  # type: ignore[misc]
@@ -30,7 +33,7 @@ class BySharedFixtures(LoadFileScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "smoke" if Path(file).name in ("test_pipeline.py", "test_reruns.py") else file
+        return "smoke" if Path(file).name in ("test_pipeline.py", "test_reruns.py", "test_docs.py") else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:

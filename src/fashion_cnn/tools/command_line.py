@@ -49,7 +49,7 @@ def parser() -> ArgumentParser:
     return found
 
 
-def _tool(name: str, **arguments: object) -> None:
+def _tool(name: str, /, **arguments: object) -> None:
     """Call a function of fashion_cnn.tools, and print what it returns."""
     module, _, function = name.rpartition(".")
     text = getattr(import_module(f"fashion_cnn.tools.{module}"), function)(**arguments)
