@@ -1,4 +1,4 @@
-"""What a run shows while it goes: files that grow by a row an epoch, TensorBoard, pictures."""
+"""What a run shows during training: files that grow by a row per epoch, pictures."""
 
 import json
 import math
@@ -7,11 +7,12 @@ from pathlib import Path
 import torch
 
 from fashion_cnn.dataset.images import Images
+from fashion_cnn.training.prediction_figure import draw_predictions
 from fashion_cnn.training.state import Epoch
-from fashion_cnn.training.tracking import Tracker, draw_predictions
+from fashion_cnn.training.tracking import Tracker
 
 
-def test_the_curve_can_be_watched_while_the_run_goes_on(tmp_path: Path) -> None:
+def test_the_curve_can_be_watched_during_training(tmp_path: Path) -> None:
     rows: list[Epoch] = []
     with Tracker(tmp_path, "lenet") as tracker:
         for epoch in (1, 2):

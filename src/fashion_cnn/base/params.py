@@ -124,6 +124,15 @@ class Recipe(Section):
         """Return whether the network's parameter of this name stays as it is in `epoch`."""
         return False
 
+    def extra_weight_copies(self) -> int:
+        """Return how many tensors as large as the weights training keeps besides them.
+
+        They are the optimizer's states, the moving average and the best epoch's weights; the
+        gradients are not counted.
+        """
+        states = {"sgd": int(self.momentum > 0)}.get(self.optimizer, 2)
+        return states + (self.ema_decay is not None) + (self.keep == "best")
+
 
 class LeNet(Recipe):
     """LeNet and its training."""
