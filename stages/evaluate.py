@@ -31,7 +31,7 @@ def main() -> None:
     tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
     write_json(folder / "metrics" / "evaluate" / f"{model}.json", metrics)
     write_json(runs / "evaluate.json", passed.speed)
-    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.told()}")
+    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.describe_speed()}")
 
 
 if __name__ == "__main__":

@@ -72,10 +72,10 @@ def _rectangles(size: torch.Size, area: Tensor, ratio: Tensor, top: Tensor, left
 
     Args:
         size: H and W.
-        area: (N,) in [0, 1), as are the others: where the rectangle's area lies in its range.
-        ratio: where the logarithm of its aspect ratio lies in its range.
-        top: where it lies between the image's upper and lower edge.
-        left: where it lies between the left and the right edge.
+        area: (N,) in [0, 1), mapped to `ERASED_AREA`.
+        ratio: (N,) in [0, 1), mapped to `ASPECT_RATIO` on a logarithmic scale.
+        top: (N,) in [0, 1), mapped to the rows where the rectangle can begin.
+        left: (N,) in [0, 1), mapped to the columns where it can begin.
     """
     height, width = size
     (smallest, largest), (flat, tall) = ERASED_AREA, map(math.log, ASPECT_RATIO)

@@ -153,7 +153,7 @@ def _read(path: Path) -> State:
 
 
 def _extract_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """Return `value` as JSON values; put its tensors into `tensors` and their names in place."""
+    """Move the tensors of `value` into `tensors`; return it as JSON values, with their names."""
     match value:
         case Tensor():
             tensors[name] = value.detach().cpu().contiguous()
