@@ -27,7 +27,7 @@ def main() -> None:
     tensorboard.write(runs / "evaluate", logits, passed.features, images)
     tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
     write_json(runs / "evaluate.json", passed.speed)
-    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.told()}")
+    print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.describe_speed()}")
 
 
 if __name__ == "__main__":

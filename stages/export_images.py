@@ -21,7 +21,7 @@ def main() -> None:
     images = dataset.read(paths.dataset_folder(), "t10k")
     with own_gpu(prepare(chosen.device, "float32")) as compute:
         network = trained.network.to(compute.device)
-        found = inspection.inspect(network, trained.transform, before, images, chosen)
+        found = inspection.inspect(network, trained.transform, before, images, chosen, compute)
     for kind in ("kernels", "feature_maps"):
         shutil.rmtree(folder / "plots" / kind / model, ignore_errors=True)
     pictures = drawing.draw_all(model, found, chosen)

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 # The files that take longest begin, so that no process is left alone with one at the end.
+SMOKE = ("test_pipeline.py", "test_reruns.py", "test_docs.py")
 LONGEST = ("test_pipeline.py", "test_reruns.py", "test_resume.py", "test_experiments.py")
 
 
@@ -33,7 +34,7 @@ class BySharedFixtures(LoadFileScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "smoke" if Path(file).name in ("test_pipeline.py", "test_reruns.py", "test_docs.py") else file
+        return "smoke" if Path(file).name in SMOKE else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:

@@ -1,8 +1,8 @@
-"""Train a LeNet in a process of its own, which dies by a real signal where it is told to.
+"""Train a LeNet, and die by a real signal at the place given.
 
 python -m tests.killed WHERE, with WHERE one of: never; step:N, after the N-th step of this process;
 writing:N, halfway through the N-th checkpoint; saving, before the weights are renamed into place.
-Each may be followed by :SIGTERM and alike, for a signal other than SIGKILL.
+step:N:SIGTERM and the like send that signal instead of SIGKILL.
 """
 
 import itertools
@@ -19,17 +19,17 @@ from safetensors.torch import save_file
 from fashion_cnn.base.errors import run
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import weights
-from fashion_cnn.training import checkpoint, loop
+from fashion_cnn.training import checkpoint, loop, step
 from fashion_cnn.training.checkpoint import Checkpoints
 from fashion_cnn.training.run import train
 from tests import recipes
 
-# Steps between two checkpoints, whatever they cost: where a run goes on is not up to the disk.
+# Steps between two checkpoints, so that the step a run resumes at does not depend on the disk.
 INTERVAL = 7
 
 
 def dying(function: Callable[..., Any], at: int, number: signal.Signals) -> Callable[..., Any]:
-    """`function`, whose `at`-th call is the process's last, or its last but for its answer."""
+    """Return `function`, changed to send the process a signal at the end of its `at`-th call."""
     calls = 0
 
     def call(*arguments: Any) -> Any:
@@ -44,7 +44,7 @@ def dying(function: Callable[..., Any], at: int, number: signal.Signals) -> Call
 
 
 def halving(save: Callable[..., None]) -> Callable[..., None]:
-    """`save_file`, leaving half of the file."""
+    """Return `save_file`, changed to leave only half of the file."""
 
     def call(tensors: dict[str, Any], path: Path, metadata: dict[str, str]) -> None:
         save(tensors, path, metadata)
@@ -54,21 +54,21 @@ def halving(save: Callable[..., None]) -> Callable[..., None]:
 
 
 def main() -> None:
-    """Die as told, or train to the end."""
+    """Die at the place given, or train to the end."""
     where, _, rest = sys.argv[1].partition(":")
     count, _, name = rest.partition(":")
     number = signal.Signals[name or "SIGKILL"]
     if where == "step":
-        loop.train_step = dying(loop.train_step, int(count), number)
+        vars(loop)["train_step"] = dying(step.train_step, int(count), number)
     elif where == "writing":
         vars(checkpoint)["save_file"] = dying(halving(save_file), int(count), number)
     elif where == "saving":
-        # The first are the kernels before training.
+        # The first call saves the kernels before training.
         vars(weights)["save_file"] = dying(save_file, 2, number)
     steps = itertools.count(1)
     recipe = recipes.lenet(train_images=3000, epochs=3, ema_decay=0.9, keep="best")
     with patch.object(Checkpoints, "due", lambda _, epoch_ended: next(steps) % INTERVAL == 0):
-        train("lenet", lenet.build, recipe, recipes.dataset())
+        train("lenet", lenet.build, recipe, recipes.dataset(), recipes.LOG_INTERVAL)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""Small recipes for tests: real images, a few steps, on the CPU in float32."""
+"""Small recipes for tests: a few steps on the CPU in float32."""
 
-from typing import TypeVar
+import json
+from pathlib import Path
+from typing import Any, TypeVar
 
 from fashion_cnn.base import params
+from fashion_cnn.base.recipes import VGG, VGG11, LeNet, Recipe
 from tests.conftest import ROOT
 
 SMALL = {
@@ -11,27 +14,39 @@ SMALL = {
     "batch_size": 32,
     "device": "cpu",
     "precision": "float32",
-    "log_interval": 5,
 }
-R = TypeVar("R", bound=params.Recipe)
+LOG_INTERVAL = 5
+R = TypeVar("R", bound=Recipe)
 
 
 def changed(recipe: R, **changes: object) -> R:
-    """The same recipe but for `changes`, checked as params.yaml is."""
+    """Return the recipe with `changes`, checked as params.yaml is."""
     return type(recipe).model_validate(recipe.model_dump() | changes)
 
 
-def lenet(**changes: object) -> params.LeNet:
-    """LeNet on 400 images, 2 epochs."""
+def lenet(**changes: object) -> LeNet:
+    """Return a recipe for LeNet: 400 images, 2 epochs."""
     return changed(params.load(ROOT / "params.yaml").lenet, **(SMALL | changes))
 
 
-def vgg(**changes: object) -> params.VGG:
-    """The reduced VGG, with dropout, on 128 images of 32 pixels, an epoch."""
+def vgg(**changes: object) -> VGG:
+    """Return a recipe for the reduced VGG: 128 images of 32 pixels, 1 epoch."""
     small = SMALL | {"train_images": 128, "epochs": 1, "image_size": 32}
     return changed(params.load(ROOT / "params.yaml").vgg, **(small | changes))
 
 
+def vgg11(**changes: object) -> VGG11:
+    """Return a recipe for VGG-11: 400 images of 32 pixels, 2 epochs."""
+    small = SMALL | {"image_size": 32}
+    return changed(params.load(ROOT / "params.yaml").vgg11, **(small | changes))
+
+
 def dataset() -> params.Dataset:
-    """How the committed run splits and normalises."""
+    """Return the committed run's params of the data set."""
     return params.load(ROOT / "params.yaml").dataset
+
+
+def train_metrics(project: Path, model: str = "lenet") -> dict[str, Any]:
+    """Return what a project's metrics/train/MODEL.json holds, in one section."""
+    content = json.loads((project / f"metrics/train/{model}.json").read_text())
+    return {**content[model], **content["details"][0]}

@@ -1,4 +1,4 @@
-"""McNemar's test against its closed form; predictions that do not belong together are told."""
+"""McNemar's test against its closed form; predictions of different images are refused."""
 
 from math import comb
 from pathlib import Path
@@ -11,7 +11,7 @@ from fashion_cnn.pairwise import compare, mcnemar, read_predictions
 
 
 def answers(right: str) -> pd.DataFrame:
-    """A row an image, right where the text has a 1."""
+    """Return predictions, one row per image, right where the text has a 1."""
     predicted = ["Bag" if mark == "1" else "Coat" for mark in right]
     return pd.DataFrame({"index": range(len(right)), "label": "Bag", "predicted": predicted})
 
@@ -19,7 +19,7 @@ def answers(right: str) -> pd.DataFrame:
 def test_pairs_and_shared_mistakes_worked_out_by_hand() -> None:
     first, second, third = "1" * 9 + "0" * 3, "0" * 7 + "11" + "100", "1" * 9 + "0" * 3
     compared = compare({"a": answers(first), "b": answers(second), "c": answers(third)})
-    # Of the 8 images on which a and b differ, 7 are a's: twice the tail of 8 fair coins.
+    # Of the 8 images on which a and b differ, a gets 7 right: twice the tail of 8 fair coins.
     p_value = 2 * (comb(8, 7) + comb(8, 8)) / 2**8
     a_b, a_c, b_c = compared["pairs"]
     assert a_b == {
@@ -32,7 +32,7 @@ def test_pairs_and_shared_mistakes_worked_out_by_hand() -> None:
     assert (b_c["first"], b_c["second"], b_c["second_only_right"]) == ("b", "c", 7)
     same = {"first_only_right": 0, "second_only_right": 0, "p_value": 1.0}
     assert a_c == {"first": "a", "second": "c", **same}
-    assert (compared["all_wrong"], compared["images"]) == (2, 12)
+    assert (compared["all_wrong"], compared["details"]) == (2, [{"images": 12}])
 
 
 def test_different_images_are_not_compared() -> None:
@@ -44,7 +44,7 @@ def test_different_images_are_not_compared() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"index,label\n0,Bag\n", b"\xff\xfe\x00"])
-def test_predictions_that_cannot_be_read_are_told(content: bytes | None, tmp_path: Path) -> None:
+def test_predictions_that_cannot_be_read_are_refused(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "vgg.csv"
     if content is not None:
         path.write_bytes(content)

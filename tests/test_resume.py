@@ -1,7 +1,6 @@
-"""A run that is killed, by real signals at any moment, ends in the bytes of one that was not."""
+"""A run that is killed, by real signals at any moment, writes the same bytes as one that is not."""
 
 import hashlib
-import json
 import random
 import re
 import signal
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests import recipes
 from tests.conftest import ROOT, Shell
 
 OUTPUTS = (
@@ -27,7 +27,7 @@ Train = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def make_project(fashion_mnist: Path) -> Callable[[Path], Path]:
-    """Make a project's folder with data and shapes."""
+    """Return a function that makes a project's folder with data and shapes."""
 
     def make(folder: Path) -> Path:
         (folder / "data" / "shapes").mkdir(parents=True)
@@ -42,7 +42,7 @@ def make_project(fashion_mnist: Path) -> Callable[[Path], Path]:
 
 @pytest.fixture(scope="module")
 def train(shell: Shell) -> Train:
-    """Train in a folder by tests/killed.py, which dies where it is told to."""
+    """Return a function that trains in a folder by tests/killed.py, which dies where asked."""
 
     def call(
         project: Path, where: str = "never", *launcher: str
@@ -60,12 +60,12 @@ def train(shell: Shell) -> Train:
 
 
 def hashes(project: Path) -> list[str]:
-    """The SHA-256 of what a training writes."""
+    """Return the SHA-256 of each file that a training writes."""
     return [hashlib.sha256((project / name).read_bytes()).hexdigest() for name in OUTPUTS]
 
 
 def scalars(project: Path) -> dict[str, list[tuple[int, float]]]:
-    """TensorBoard's curves, but for those of speed."""
+    """Return TensorBoard's curves, except the one of speed."""
     events = EventAccumulator(str(project / "runs/lenet"), size_guidance={"scalars": 0})
     events.Reload()
     return {
@@ -86,12 +86,12 @@ def whole(
     return project
 
 
-def test_killed_again_and_again_it_ends_in_the_same_bytes(
+def test_a_run_killed_again_and_again_writes_the_same_bytes(
     whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
 ) -> None:
     project = make_project(tmp_path / "killed")
     draw = random.Random(time.time_ns())
-    # Together fewer than all steps: each process lives to its death.
+    # Together fewer than all steps, so that each process reaches the step where it dies.
     places = [f"step:{draw.randrange(20, STEPS // 4)}" for _ in range(3)]
     places += [f"writing:{draw.choice((1, 2))}", "saving"]
     for number, place in enumerate(places):
@@ -110,7 +110,7 @@ def test_killed_again_and_again_it_ends_in_the_same_bytes(
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_a_signal_to_stop_saves_the_very_step(
+def test_a_signal_to_stop_saves_the_current_step(
     whole: Path,
     make_project: Callable[[Path], Path],
     train: Train,
@@ -133,7 +133,7 @@ def test_a_signal_to_stop_saves_the_very_step(
     assert scalars(project) == scalars(whole), at
 
 
-def test_changed_data_begin_anew_and_leave_the_other_run_its_checkpoint(
+def test_changed_data_begin_a_new_run_and_leave_the_other_ones_checkpoint(
     whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
 ) -> None:
     project = make_project(tmp_path / "changed")
@@ -161,11 +161,11 @@ LAUNCHER = ("torchrun", "--standalone", "--nproc-per-node=2")
 
 
 def losses(project: Path) -> list[float]:
-    """The running losses that TensorBoard has."""
+    """Return TensorBoard's curve of the running loss."""
     return [value for _, value in scalars(project)["loss/training, running"]]
 
 
-def test_two_processes_train_as_one_does(
+def test_several_processes_train_as_one_does(
     whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
 ) -> None:
     for count in (2, 4):
@@ -174,16 +174,16 @@ def test_two_processes_train_as_one_does(
         assert done.returncode == 0, done.stderr
         alone, together = losses(whole)[:10], losses(project)[:10]  # 50 steps
         assert together == pytest.approx(alone, abs=1e-3)
-        metrics = json.loads((project / OUTPUTS[1]).read_text())
+        metrics = recipes.train_metrics(project)
         assert metrics["made_with"]["processes"] == count
-        expected = json.loads((whole / OUTPUTS[1]).read_text())
+        expected = recipes.train_metrics(whole)
         assert metrics["validation_accuracy"] == pytest.approx(
             expected["validation_accuracy"], abs=0.02
         )
         assert done.stdout.count("lenet: validation accuracy") == 1
 
 
-def test_a_killed_worker_is_started_again_and_resumes(
+def test_a_killed_process_is_restarted_and_resumes(
     make_project: Callable[[Path], Path], train: Train, tmp_path: Path
 ) -> None:
     project, steady = make_project(tmp_path / "killed"), make_project(tmp_path / "steady")
@@ -194,7 +194,7 @@ def test_a_killed_worker_is_started_again_and_resumes(
     assert hashes(project) == hashes(steady)
 
 
-def test_a_run_on_two_processes_resumes_on_one_and_the_other_way_round(
+def test_a_run_on_two_processes_resumes_on_one_and_the_other_way_around(
     whole: Path, make_project: Callable[[Path], Path], train: Train, tmp_path: Path
 ) -> None:
     orders: list[list[tuple[str, ...]]] = [[LAUNCHER, ()], [(), LAUNCHER]]
@@ -204,7 +204,7 @@ def test_a_run_on_two_processes_resumes_on_one_and_the_other_way_round(
         done = train(project, "never", *second)
         assert done.returncode == 0, done.stderr
         assert "lenet: resumed in epoch 2 after 6 steps" in done.stdout
-        metrics = json.loads((project / OUTPUTS[1]).read_text())
+        metrics = recipes.train_metrics(project)
         made_with = metrics["made_with"]
         assert {made_with["processes"], made_with["begun_with"]["processes"]} == {1, 2}
         assert losses(project) == pytest.approx(losses(whole), abs=0.05)

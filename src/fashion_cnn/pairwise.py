@@ -1,4 +1,4 @@
-"""Networks against each other, on the same test images."""
+"""Compare networks in pairs, on the same test images."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -17,20 +17,20 @@ def read_predictions(path: Path, model: str) -> pd.DataFrame:
     Raises:
         InputError: the file is missing or has no such columns.
     """
-    mend = f"make it with `dvc repro evaluate@{model}`"
+    hint = f"make it with `dvc repro evaluate@{model}`"
     try:
         return pd.read_csv(path, usecols=["index", "label", "predicted"])
     except FileNotFoundError:
-        raise InputError(f"{path} is missing: {mend}") from None
+        raise InputError(f"{path} is missing: {hint}") from None
     except (ValueError, UnicodeDecodeError):
-        raise InputError(f"{path} is no table of predictions: {mend}") from None
+        raise InputError(f"{path} is not a table of predictions: {hint}") from None
 
 
 def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return how the networks' answers to the same images differ.
 
     Args:
-        predictions: by model, a row an image: index, label and predicted.
+        predictions: by model, one row per image: index, label and predicted.
 
     Returns:
         The content of the metrics file; DVC shows nothing of it that is in a list.
@@ -40,11 +40,11 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         good networks would hardly differ so much by chance.
 
     Raises:
-        InputError: the networks were shown different images.
+        InputError: the predictions are of different images.
     """
     first, *others = predictions.values()
-    asked = ["index", "label"]
-    if any(not other[asked].equals(first[asked]) for other in others):
+    shown = ["index", "label"]
+    if any(not other[shown].equals(first[shown]) for other in others):
         raise InputError(
             "the predictions are of different images: "
             f"evaluate all of {', '.join(predictions)} again with `dvc repro`"
@@ -61,16 +61,16 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def mcnemar(first_only_right: int, second_only_right: int) -> float:
-    """Return the exact two-sided p-value that two networks err equally often.
+    """Return the exact two-sided p-value of the hypothesis that two networks err equally often.
 
     Args:
-        first_only_right: images that only the first network got right.
-        second_only_right: images that only the second did.
+        first_only_right: how many images only the first network gets right.
+        second_only_right: how many only the second gets right.
 
-    Source: McNemar (1947), by the binomial distribution instead of its approximation.
+    Source: McNemar (1947), with the binomial distribution instead of its approximation.
     """
     differing = first_only_right + second_only_right
-    # Networks that agree on every image give no reason to tell them apart.
+    # The binomial test needs at least one image on which the networks differ.
     return float(binomtest(first_only_right, differing).pvalue) if differing else 1.0
 
 

@@ -1,4 +1,4 @@
-"""Metrics against closed forms and numbers worked out by hand."""
+"""Metrics against closed forms, and against numbers worked out by hand."""
 
 import io
 import math
@@ -15,7 +15,7 @@ from fashion_cnn.models import lenet
 
 
 def logits_of(probabilities: list[list[float]]) -> torch.Tensor:
-    """Return logits whose softmax is `probabilities`, padded with nothing for other classes."""
+    """Return logits whose softmax is `probabilities`, with zeros for the other classes."""
     rows = [row + [0.0] * (10 - len(row)) for row in probabilities]
     return torch.tensor(rows).clamp_min(1e-12).log()
 
@@ -45,14 +45,14 @@ def test_the_interval_of_the_accuracy_is_wilsons() -> None:
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_an_answer_that_is_no_number_is_an_error_and_not_a_metric(bad: float) -> None:
+def test_logits_that_are_not_finite_are_an_error(bad: float) -> None:
     logits = torch.zeros(5, 10)
     logits[3, 7] = bad
-    with pytest.raises(InputError, match="1 of 5 images is NaN or infinite"):
+    with pytest.raises(InputError, match="1 of 5 images are NaN or infinite"):
         measures.measure(logits, torch.arange(5))
 
 
-def test_what_a_network_takes() -> None:
+def test_the_cost_of_lenet_worked_out_by_hand() -> None:
     convolutions = 6 * 25 * 24**2 + 16 * 6 * 25 * 8**2
     linear = 256 * 120 + 120 * 84 + 84 * 10
     assert measures.cost(lenet.build(), 28) == {
@@ -63,7 +63,7 @@ def test_what_a_network_takes() -> None:
 
 
 def test_each_class_worked_out_by_hand_also_without_images_or_predictions() -> None:
-    # Class 0: 2 of 3 found, 1 of 3 predictions wrong; 1: never predicted; 2: without images.
+    # Class 0: 2 of 3 images right, 1 of 3 predictions wrong; 1: never predicted; 2: no images.
     predicted, labels = torch.tensor([0, 0, 2, 0]), torch.tensor([0, 0, 0, 1])
     table = measures.measure_classes(torch.eye(10)[predicted], labels)
     assert table["class"].tolist() == list(CLASSES)
@@ -75,7 +75,7 @@ def test_each_class_worked_out_by_hand_also_without_images_or_predictions() -> N
 
 def test_the_gaps_of_the_reliability_diagram_make_the_calibration_error() -> None:
     logits = 3 * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))
-    logits[:5] = torch.eye(10)[3] * 1000  # as sure as can be
+    logits[:5] = torch.eye(10)[3] * 1000  # a confidence of exactly 1
     labels = torch.arange(500) % 10
     bins = measures.reliability(logits, labels)
     assert len(bins) == 15
@@ -88,14 +88,14 @@ def test_the_gaps_of_the_reliability_diagram_make_the_calibration_error() -> Non
     assert error == pytest.approx(expected, rel=1e-4)
 
 
-def test_mistakes_come_surest_first_and_labels_least_trusted_first() -> None:
+def test_mistakes_are_ranked_by_confidence_and_by_the_labels_probability() -> None:
     logits = logits_of([[0.6, 0.3, 0.1], [0.9, 0.1], [0.7, 0.05, 0.25], [0.2, 0.8], [0.6, 0.3]])
     labels = torch.tensor([1, 0, 1, 0, 2])
     assert measures.confident_mistakes(logits, labels).tolist() == [3, 2, 4, 0]
     assert measures.likely_mislabelled(logits, labels).tolist() == [4, 2, 3, 0]
 
 
-def test_answers_equally_sure_in_float32_still_have_an_order() -> None:
+def test_predictions_equally_confident_in_float32_still_have_an_order() -> None:
     logits = torch.zeros(3, 10)
     logits[:, 0] = torch.tensor([30.0, 32.0, 31.0])
     assert (logits.softmax(dim=1)[:, 0] == 1).all()
@@ -104,7 +104,7 @@ def test_answers_equally_sure_in_float32_still_have_an_order() -> None:
     assert measures.likely_mislabelled(logits, labels).tolist() == [1, 2, 0]
 
 
-def test_the_table_has_a_row_an_image_and_probabilities_that_sum_to_one() -> None:
+def test_the_table_has_a_row_per_image_and_probabilities_that_sum_to_one() -> None:
     logits = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 10
     predictions, confusion = measures.tabulate(logits, labels)

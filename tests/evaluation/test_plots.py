@@ -1,4 +1,4 @@
-"""Figures say what they show, show the real pixels, and keep their bytes."""
+"""Figures are titled with what they show, show the real pixels, and repeat their bytes."""
 
 from pathlib import Path
 
@@ -26,10 +26,10 @@ def rectangles(axes: Axes) -> list[Rectangle]:
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Figure]:
-    """Four images of two classes; the second is right, the others wrong, the last the surest."""
+    """Four images of two classes: only the second prediction is right, the last most confident."""
     images = images_of([0, 1, 1, 1])
-    predicted, sureness = torch.tensor([1, 1, 2, 2]), torch.tensor([2.0, 9.0, 3.0, 4.0])
-    return plots.draw("lenet", torch.eye(10)[predicted] * sureness[:, None], images)
+    predicted, logits = torch.tensor([1, 1, 2, 2]), torch.tensor([2.0, 9.0, 3.0, 4.0])
+    return plots.draw("lenet", torch.eye(10)[predicted] * logits[:, None], images)
 
 
 def test_a_gallery_shows_the_mistakes_with_their_own_pixels(figures: dict[str, Figure]) -> None:
@@ -69,7 +69,7 @@ def test_confusion_is_counted_by_actual_then_predicted_class(figures: dict[str, 
 
 def test_bars_are_as_high_as_their_numbers(figures: dict[str, Figure]) -> None:
     widths = [bar.get_width() for bar in rectangles(figures["classes"].axes[0])]
-    trousers = [widths[1], widths[11], widths[21]]  # 1 of 2 predictions right, 1 of 3 found
+    trousers = [widths[1], widths[11], widths[21]]  # 1 of 2 predictions, 1 of 3 images right
     assert trousers == pytest.approx([1 / 2, 1 / 3, 2 / 5], abs=1e-6)
     below = rectangles(figures["reliability"].axes[1])
     assert sum(bar.get_height() for bar in below) == 4

@@ -1,4 +1,4 @@
-"""What TensorBoard reads back is what the evaluation found, once."""
+"""TensorBoard reads back what the evaluation logged, once."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def read(folder: Path) -> EventAccumulator:
     return EventAccumulator(str(folder)).Reload()
 
 
-def test_a_curve_a_class_and_every_image_in_the_projector_once(tmp_path: Path) -> None:
+def test_a_curve_per_class_and_every_image_in_the_projector_once(tmp_path: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (9, 1, 28, 28), dtype=torch.uint8, generator=generator)
     images = Images(pixels, torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 8]))  # no ankle boot
@@ -33,12 +33,12 @@ def test_a_curve_a_class_and_every_image_in_the_projector_once(tmp_path: Path) -
     assert tags == set(log.Tags()["tensors"])
     (curve,) = log.Tensors("precision and recall/Trouser")
     true_positives, false_positives, *_ = make_ndarray(curve.tensor_proto)
-    # At threshold 0 all 9 images pass, one of them a trouser.
+    # At threshold 0, all 9 images count as trousers, but only one is.
     assert (true_positives[0], false_positives[0]) == (1, 8)
 
     (folder,) = (tmp_path / "evaluate" / "00000").iterdir()
     points = np.loadtxt(folder / "tensors.tsv")
-    assert points.shape == (7, 7)  # seven points span no more axes
+    assert points.shape == (7, 7)  # seven points have at most seven components
     distances = torch.pdist(torch.tensor(points, dtype=torch.float32))
     torch.testing.assert_close(distances, torch.pdist(features), rtol=1e-3, atol=1e-3)
     rows = (folder / "metadata.tsv").read_text().splitlines()
@@ -54,7 +54,7 @@ def test_a_curve_a_class_and_every_image_in_the_projector_once(tmp_path: Path) -
     np.testing.assert_allclose(tiles[28:56, :28], pixels[3, 0], atol=1)
 
 
-def test_a_row_of_hparams_a_recipe_with_its_metrics(tmp_path: Path) -> None:
+def test_a_row_of_hparams_per_recipe_with_its_metrics(tmp_path: Path) -> None:
     recipe = {"seed": 0, "train_images": None, "optimizer": {"name": "adam", "fused": True}}
     for accuracy in (0.5, 0.9):
         tensorboard.write_hparams(tmp_path, "lenet", recipe, {"accuracy": accuracy})

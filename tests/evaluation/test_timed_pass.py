@@ -1,4 +1,4 @@
-"""The pass gives the network's own answers and what its last layer saw."""
+"""The pass returns the network's own logits and its last layer's inputs."""
 
 import pytest
 import torch

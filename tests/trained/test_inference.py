@@ -1,4 +1,4 @@
-"""Logits come in the order of the images, whatever the batch size, and leave no trace."""
+"""Logits come in the order of the images, whatever the batch size; the network keeps its mode."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Weights come back as they were saved, and a bad file is named with the stage that mends it."""
+"""Weights come back as they were saved; a bad file is named with the stage that makes it."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ TRANSFORM = Transform(28, 0.25, 0.75)
 
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, lenet.LeNet]:
-    """A LeNet's file, and the network."""
+    """The file of a LeNet, and the network."""
     network = lenet.build().to(memory_format=torch.channels_last)
     path = tmp_path / "lenet.safetensors"
     save(path, network)
@@ -55,7 +55,7 @@ def test_the_same_network_makes_the_same_bytes(saved: tuple[Path, lenet.LeNet]) 
         assert again.read_bytes() == path.read_bytes()
 
 
-def test_a_failed_save_leaves_the_file_before_it(
+def test_a_failed_save_leaves_the_old_file(
     saved: tuple[Path, lenet.LeNet], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, network = saved

@@ -1,9 +1,9 @@
-"""Augmentation: a draw an image, the same on every run, held against images moved by hand."""
+"""Augmentation is drawn for each image, repeats, and moves images as done by hand here."""
 
 import pytest
 import torch
 
-from fashion_cnn.base.params import Augmentation
+from fashion_cnn.base.recipes import Augmentation
 from fashion_cnn.training.augmentation import augment, draw
 
 NONE = Augmentation(flip=0.0, shift=0, erase=0.0)
@@ -11,7 +11,7 @@ NONE = Augmentation(flip=0.0, shift=0, erase=0.0)
 
 @pytest.fixture
 def pixels() -> torch.Tensor:
-    """600 images (600, 1, 28, 28) uint8 without a 0."""
+    """600 images (600, 1, 28, 28) uint8 without black pixels."""
     return torch.randint(1, 256, (600, 1, 28, 28), dtype=torch.uint8)
 
 
@@ -21,35 +21,39 @@ def test_draws_are_a_pure_function_of_the_seed() -> None:
     assert draw(10_000, 0, 1).mean(dim=0).sub(0.5).abs().max() < 0.02
 
 
-def test_nothing_asked_changes_nothing(pixels: torch.Tensor) -> None:
+def test_no_augmentation_changes_nothing(pixels: torch.Tensor) -> None:
     assert torch.equal(augment(pixels, draw(600, 0), NONE), pixels)
 
 
-def test_about_half_of_the_images_are_mirrored(pixels: torch.Tensor) -> None:
+@pytest.mark.parametrize("probability", [0.2, 0.5, 1.0])
+def test_images_are_mirrored_with_the_probability_given(
+    pixels: torch.Tensor, probability: float
+) -> None:
     before = pixels.clone()
-    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"flip": 0.5}))
+    after = augment(pixels, draw(600, 0), NONE.model_copy(update={"flip": probability}))
     same = (after == before).flatten(1).all(dim=1)
     mirrored = (after == before.flip(-1)).flatten(1).all(dim=1)
     assert bool((same ^ mirrored).all())
-    assert 240 < int(mirrored.sum()) < 360
+    # 60 images are at least 4.9 standard deviations of the binomial distribution.
+    assert int(mirrored.sum()) == pytest.approx(600 * probability, abs=60)
     assert torch.equal(pixels, before)
 
 
-def test_each_image_moves_on_its_own_and_leaves_black(pixels: torch.Tensor) -> None:
+def test_each_image_is_shifted_on_its_own_and_filled_with_black(pixels: torch.Tensor) -> None:
     after = augment(pixels, draw(600, 0), NONE.model_copy(update={"shift": 2}))
-    moves = set()
-    for image, moved in zip(pixels[:, 0], after[:, 0], strict=True):
+    shifts = set()
+    for image, shifted in zip(pixels[:, 0], after[:, 0], strict=True):
         padded = torch.zeros(32, 32, dtype=torch.uint8)
         padded[2:30, 2:30] = image
-        found = [
+        matching = [
             (down, right)
             for down in range(-2, 3)
             for right in range(-2, 3)
-            if torch.equal(padded[2 - down : 30 - down, 2 - right : 30 - right], moved)
+            if torch.equal(padded[2 - down : 30 - down, 2 - right : 30 - right], shifted)
         ]
-        assert len(found) == 1
-        moves.add(found[0])
-    assert len(moves) == 25
+        assert len(matching) == 1
+        shifts.add(matching[0])
+    assert len(shifts) == 25
 
 
 def test_a_rectangle_of_2_to_40_percent_is_blacked_out(pixels: torch.Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints come back whole or not at all, cost little, and belong to one run alone."""
+"""Checkpoints come back whole or not at all, cost little, and belong to a single run."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ STATE = {
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two nested states are equal."""
+    """Return whether two nested states are equal."""
     if isinstance(one, torch.Tensor):
         return isinstance(other, torch.Tensor) and torch.equal(one, other)
     if isinstance(one, dict):
@@ -43,7 +43,7 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_two_are_kept(tmp_path: Path) -> None:
+def test_the_last_two_are_kept(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         for step in (5, 40, 300):
             checkpoints.write(STATE | {"step": step}, step)
@@ -52,7 +52,7 @@ def test_two_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
-def test_a_damaged_one_gives_way_to_the_one_before(
+def test_the_one_before_a_damaged_one_is_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
     with Checkpoints(tmp_path) as checkpoints:
@@ -74,7 +74,7 @@ def test_a_damaged_one_gives_way_to_the_one_before(
         assert checkpoints.newest() is None
 
 
-def test_a_failed_write_leaves_those_before_it(
+def test_a_failed_write_leaves_the_earlier_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(tensors: object, file: Path, metadata: object) -> None:
@@ -89,7 +89,7 @@ def test_a_failed_write_leaves_those_before_it(
         assert same(checkpoints.newest(), STATE)
 
 
-def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> None:
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".000000000009.safetensors.1.tmp").write_bytes(b"half")
     with Checkpoints(tmp_path) as checkpoints:
         assert [path.name for path in tmp_path.iterdir()] == ["lock"]
@@ -99,14 +99,14 @@ def test_what_a_killed_process_was_writing_is_cleared_away(tmp_path: Path) -> No
 def test_a_run_is_trained_by_one_process_at_a_time(tmp_path: Path) -> None:
     with (
         Checkpoints(tmp_path),
-        pytest.raises(InputError, match=f"process {os.getpid()} trains this very run already"),
+        pytest.raises(InputError, match=f"process {os.getpid()} is already training this same"),
     ):
         Checkpoints(tmp_path).__enter__()
     with Checkpoints(tmp_path):
         pass
 
 
-def test_they_take_less_than_2_percent_and_leave_less_than_5_minutes_to_lose(
+def test_they_take_less_than_2_percent_and_never_lose_5_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
@@ -124,7 +124,7 @@ def test_they_take_less_than_2_percent_and_leave_less_than_5_minutes_to_lose(
             assert cost / waited <= 0.0201 or waited > 265
 
 
-def test_a_fingerprint_is_of_params_network_data_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fingerprint_covers_params_network_data_and_code(monkeypatch: pytest.MonkeyPatch) -> None:
     images = Images(torch.zeros(3, 1, 28, 28, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
     other = Images(images.pixels, images.labels + 1)
     with seeded(0):

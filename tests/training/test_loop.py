@@ -1,7 +1,8 @@
-"""The loop computes what a loop written out computes, and what each part of a recipe asks for."""
+"""The loop computes what a plain loop does, and what each part of a recipe asks for."""
 
+import copy
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fashion_cnn.base import params
 from fashion_cnn.base.compute import prepare, seeded
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.recipes import VGG11, Recipe
 from fashion_cnn.dataset.images import Images, Transform, read_split, shuffled
-from fashion_cnn.models import lenet
+from fashion_cnn.models import lenet, vgg
 from fashion_cnn.training.loop import Loop
-from fashion_cnn.training.state import TrainingState
+from fashion_cnn.training.state import Epoch, TrainingState
 from tests import recipes
 
 
@@ -27,20 +28,25 @@ def images(fashion_mnist: Path) -> tuple[Images, Images]:
 
 
 def fit(
-    images: tuple[Images, Images], recipe: params.Recipe, network: nn.Module | None = None
+    images: tuple[Images, Images],
+    recipe: Recipe,
+    network: nn.Module | None = None,
+    log_interval: int = recipes.LOG_INTERVAL,
 ) -> TrainingState:
-    """Train a LeNet of seed 0."""
+    """Train `network`, or a LeNet of seed 0."""
     if network is None:
         with seeded(0):
             network = lenet.build()
     steps = math.ceil(len(images[0]) / recipe.batch_size)
     state = TrainingState("lenet", network, recipe, steps)
-    Loop(state, Transform(28, 0.5, 0.5), prepare("cpu", "float32")).fit(*images)
+    Loop(state, Transform(28, 0.5, 0.5), prepare("cpu", "float32"), log_interval=log_interval).fit(
+        *images
+    )
     return state
 
 
 def inputs(images: Images, index: torch.Tensor) -> torch.Tensor:
-    """Pixels as the network takes them, by plain arithmetic."""
+    """Return the images' pixels as the network takes them, by plain arithmetic."""
     return (images.pixels[index].float() / 255 - 0.5) / 0.5
 
 
@@ -59,10 +65,10 @@ PLAIN = {
     [{}, {"label_smoothing": 0.2}, {"clip_norm": 0.5}, {"ema_decay": 0.8}, {"nesterov": True}],
     ids=lambda changes: "".join(changes) or "plain",
 )
-def test_an_epoch_is_that_of_a_loop_written_out(
+def test_an_epoch_is_that_of_a_plain_loop(
     images: tuple[Images, Images], changes: dict[str, object]
 ) -> None:
-    """SGD, written with nothing of the package but the order, ends in the same weights."""
+    """SGD in plain tensor arithmetic, in the package's order of images, gives the same weights."""
     training, _ = images
     recipe = recipes.lenet(**(PLAIN | changes))
     state = fit(images, recipe)
@@ -70,7 +76,7 @@ def test_an_epoch_is_that_of_a_loop_written_out(
         reference = lenet.build()
     averaged = [p.detach().clone() for p in reference.parameters()]
     velocity = [torch.zeros_like(p) for p in reference.parameters()]
-    losses, right = 0.0, 0
+    losses, correct = 0.0, 0
     order = shuffled(200, recipe.seed, "order", 1)
     for step, start in enumerate(range(0, 200, 32)):
         index = order[start : start + 32]
@@ -79,7 +85,7 @@ def test_an_epoch_is_that_of_a_loop_written_out(
         smooth = target * (1 - recipe.label_smoothing) + recipe.label_smoothing / 10
         loss = -(smooth * logits.log_softmax(dim=1)).sum(dim=1).mean()
         losses += loss.item() * len(index)
-        right += int((logits.argmax(1) == training.labels[index]).sum())
+        correct += int((logits.argmax(1) == training.labels[index]).sum())
         gradients = torch.autograd.grad(loss, [*reference.parameters()])
         norm = torch.cat([g.flatten() for g in gradients]).norm()
         scale = min(1.0, recipe.clip_norm / float(norm)) if recipe.clip_norm else 1.0
@@ -95,7 +101,7 @@ def test_an_epoch_is_that_of_a_loop_written_out(
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
     (row,) = state.rows
     assert row.train_loss == pytest.approx(losses / 200, rel=1e-5)
-    assert row.train_accuracy == right / 200
+    assert row.train_accuracy == correct / 200
     assert row.learning_rate == 0.01
 
 
@@ -115,7 +121,7 @@ def test_the_best_epoch_is_kept_when_asked(images: tuple[Images, Images]) -> Non
     wild = {"learning_rate": 0.01, "schedule": "constant", "warmup_fraction": 0.0}
     rows = fit(images, recipes.lenet(epochs=12, **wild)).rows
     accuracies = [row.validation_accuracy for row in rows]
-    # Up to an epoch that is worse than one before it.
+    # End with an epoch that is worse than an earlier one.
     epochs = next(e for e in range(1, 13) if accuracies[e - 1] < max(accuracies[:e]))
     last, best = (
         fit(images, recipes.lenet(epochs=epochs, keep=keep, **wild)) for keep in ("last", "best")
@@ -125,43 +131,70 @@ def test_the_best_epoch_is_kept_when_asked(images: tuple[Images, Images]) -> Non
     assert best.kept_row.validation_accuracy == max(accuracies[:epochs])
     with torch.inference_mode():
         logits = best.keep()(inputs(images[1], torch.arange(100)))
-    right = (logits.argmax(1) == images[1].labels).float().mean()
-    assert float(right) == pytest.approx(best.kept_row.validation_accuracy)
+    accuracy = (logits.argmax(1) == images[1].labels).float().mean()
+    assert float(accuracy) == pytest.approx(best.kept_row.validation_accuracy)
+
+
+def test_among_equal_accuracies_the_epoch_with_the_lower_loss_is_kept() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    state = TrainingState("lenet", network, recipes.lenet(epochs=4, keep="best"), steps=1)
+    for epoch, (accuracy, loss) in enumerate([(0.8, 0.7), (0.9, 0.6), (0.9, 0.4), (0.9, 0.5)], 1):
+        nn.init.constant_(network.weight, epoch)
+        state.end_epoch(Epoch(epoch, 0.0, 0.0, loss, accuracy, 0.0))
+    assert state.kept_row.epoch == 3
+    state.keep()
+    assert network.weight.item() == 3
 
 
 def test_training_stops_when_patience_runs_out(images: tuple[Images, Images]) -> None:
-    """A rate too small to change one prediction gains nothing after the first epoch."""
+    """A rate too small to change any prediction gives no better epoch after the first."""
     still = recipes.lenet(optimizer="sgd", learning_rate=1e-12, epochs=9, patience=2)
     assert len(fit(images, still).rows) == 3
 
 
-def test_frozen_layers_stay_for_their_epochs(images: tuple[Images, Images]) -> None:
-    class Frozen(params.LeNet):
-        def frozen(self, parameter: str, epoch: int) -> bool:
-            return parameter.startswith("conv1.") and epoch <= self.epochs - 1
-
-    for epochs, stays in ((2, False), (3, True)):
-        with seeded(0):
-            network = lenet.build()
-        before = network.get_parameter("conv1.weight").detach().clone()
-        recipe = Frozen.model_validate(recipes.lenet(epochs=epochs).model_dump())
-        state = TrainingState("lenet", network, recipe, math.ceil(200 / 32))
-        seen: list[bool] = []
-
-        def look(
-            ended: bool,
-            seen: list[bool] = seen,
-            network: nn.Module = network,
-            before: torch.Tensor = before,
-        ) -> None:
-            if ended:
-                seen.append(torch.equal(network.get_parameter("conv1.weight"), before))
-
-        Loop(state, Transform(28, 0.5, 0.5), prepare("cpu", "float32"), pause=look).fit(*images)
-        assert seen == ([True, True, False] if stays else [True, False])
+def small_vgg(recipe: VGG11) -> TrainingState:
+    """Return the untrained state of a small network whose layers have VGG-11's names."""
+    with seeded(0):
+        network = vgg.build(image_size=32, width_divisor=32)
+    return TrainingState("vgg11", network, recipe, math.ceil(200 / 32))
 
 
-def test_augmented_images_are_trained_and_repeat(images: tuple[Images, Images]) -> None:
+@pytest.mark.parametrize(
+    ("optimizer", "momentum"), [("sgd", 0.0), ("sgd", 0.9), ("adam", 0.0), ("adamw", 0.0)]
+)
+def test_frozen_layers_thaw_with_every_optimiser_and_resume(
+    images: tuple[Images, Images], optimizer: str, momentum: float
+) -> None:
+    recipe = recipes.vgg11(
+        freeze_epochs=1, new_layers_rate=0.002, optimizer=optimizer, momentum=momentum
+    )
+    state = small_vgg(recipe)
+    before = {name: p.detach().clone() for name, p in state.network.named_parameters()}
+    changed, checkpoints = [], {}
+
+    def pause(epoch_ended: bool) -> None:
+        if epoch_ended:
+            now = state.network.named_parameters()
+            changed.append({name for name, p in now if not torch.equal(p, before[name])})
+        checkpoints[state.total_steps, epoch_ended] = copy.deepcopy(state.to_checkpoint())
+
+    def train(state: TrainingState, pause: Callable[[bool], None] = lambda _: None) -> None:
+        Loop(state, Transform(32, 0.5, 0.5), prepare("cpu", "float32"), pause=pause).fit(*images)
+
+    train(state, pause)
+    classifier = {name for name in before if name.startswith("classifier.")}
+    assert changed == [classifier, {*before}]
+    # In the frozen epoch, right before the layers thaw, and after their first step.
+    for position in ((3, False), (7, True), (8, False)):
+        resumed = small_vgg(recipe)
+        resumed.restore(checkpoints[position])
+        train(resumed)
+        assert resumed.rows == state.rows
+        for name, parameter in state.network.named_parameters():
+            assert torch.equal(resumed.network.get_parameter(name), parameter)
+
+
+def test_augmentation_changes_the_training_and_repeats(images: tuple[Images, Images]) -> None:
     augmented = {"augmentation": {"flip": 0.5, "shift": 2, "erase": 0.5}}
     plain, once, again = (
         fit(images, recipes.lenet(**changes)).rows for changes in ({}, augmented, augmented)
@@ -169,7 +202,7 @@ def test_augmented_images_are_trained_and_repeat(images: tuple[Images, Images]) 
     assert once == again != plain
 
 
-def test_losses_and_gradients_that_are_not_finite_are_told(images: tuple[Images, Images]) -> None:
+def test_losses_and_gradients_that_are_not_finite_are_errors(images: tuple[Images, Images]) -> None:
     wild = recipes.lenet(optimizer="sgd", learning_rate=1e9, schedule="constant")
     with pytest.raises(
         InputError,
@@ -184,8 +217,8 @@ def test_losses_and_gradients_that_are_not_finite_are_told(images: tuple[Images,
             self.weight = nn.Parameter(torch.zeros(784, 10))
 
         def forward(self, batch: torch.Tensor) -> torch.Tensor:
-            # The root of 0: a finite value of infinite slope.
+            # The root of 0 is finite, but its slope is infinite.
             return batch.flatten(1) @ self.weight.abs().sqrt()
 
     with pytest.raises(InputError, match=r"norm of the gradients is (nan|inf) in epoch 1, step 1"):
-        fit(images, recipes.lenet(optimizer="sgd", log_interval=1), Overflowing())
+        fit(images, recipes.lenet(optimizer="sgd"), Overflowing(), log_interval=1)

@@ -1,4 +1,4 @@
-"""Optimisers and schedules are torch's own, at the recipe's settings."""
+"""Optimisers and schedules are torch's own, with the recipe's settings."""
 
 import math
 from collections.abc import Callable
@@ -7,22 +7,20 @@ import pytest
 import torch
 from torch.optim import SGD
 
-from fashion_cnn.base import params
 from fashion_cnn.models import lenet, vgg11
 from fashion_cnn.training.optimization import make_optimizer, make_schedule
 from tests import recipes
-from tests.conftest import ROOT
 
 
 def rates(steps: int, **changes: object) -> list[float]:
-    """The learning rate at each of `steps` steps, of a peak of 1."""
+    """Return the learning rate at each of `steps` steps, for a peak of 1."""
     optimizer = SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
-    follow = make_schedule(optimizer, recipes.lenet(learning_rate=1.0, **changes), steps)
+    schedule = make_schedule(optimizer, recipes.lenet(learning_rate=1.0, **changes), steps)
     seen = []
     for _ in range(steps):
-        seen.append(float(follow.get_last_lr()[0]))
+        seen.append(float(schedule.get_last_lr()[0]))
         optimizer.step()
-        follow.step()
+        schedule.step()
     return seen
 
 
@@ -67,9 +65,7 @@ def test_optimisers_are_torchs_with_the_recipes_settings(name: str) -> None:
 def test_the_replaced_layers_have_a_learning_rate_of_their_own() -> None:
     with torch.device("meta"):
         network = vgg11.build(image_size=32)
-    recipe = recipes.changed(
-        params.load(ROOT / "params.yaml").vgg11, learning_rate=0.001, new_layers_rate=0.01
-    )
+    recipe = recipes.vgg11(learning_rate=0.001, new_layers_rate=0.01)
     optimizer = make_optimizer(network, recipe)
     by_rate = {group["lr"]: group["params"] for group in optimizer.param_groups}
     replaced = [*network.features[0].parameters(), *network.classifier[6].parameters()]

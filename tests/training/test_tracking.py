@@ -1,4 +1,4 @@
-"""What a run shows while it goes: files that grow by a row an epoch, TensorBoard, pictures."""
+"""What a run shows during training: files that grow by a row per epoch, pictures."""
 
 import json
 import math
@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 
 from fashion_cnn.dataset.images import Images
+from fashion_cnn.training.prediction_figure import draw_predictions
 from fashion_cnn.training.state import Epoch
-from fashion_cnn.training.tracking import Tracker, draw_predictions
+from fashion_cnn.training.tracking import Tracker
+from tests import recipes
 
 
-def test_the_curve_can_be_watched_while_the_run_goes_on(tmp_path: Path) -> None:
+def test_the_curve_can_be_watched_during_training(tmp_path: Path) -> None:
     rows: list[Epoch] = []
     with Tracker(tmp_path, "lenet") as tracker:
         for epoch in (1, 2):
@@ -22,7 +24,7 @@ def test_the_curve_can_be_watched_while_the_run_goes_on(tmp_path: Path) -> None:
             curve = (tmp_path / "plots/training/lenet.csv").read_text().splitlines()
             assert len(curve) == 1 + epoch
             assert curve[-1] == f"{epoch},0.5,0.6,0.7,0.8,0.01"
-            metrics = json.loads((tmp_path / "metrics/train/lenet.json").read_text())
+            metrics = recipes.train_metrics(tmp_path)
             assert (metrics["epoch"], metrics["made_with"]) == (1, {"device": "cpu"})
             timing = json.loads((tmp_path / "runs/lenet/timing.json").read_text())
             assert [each["epoch"] for each in timing] == [*range(1, epoch + 1)]

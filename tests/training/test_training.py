@@ -1,7 +1,6 @@
-"""A training writes what it promises, repeats its bytes, and is seen in TensorBoard."""
+"""A training writes its files, repeats their bytes, and shows in TensorBoard."""
 
 import hashlib
-import json
 import math
 import shutil
 from contextlib import ExitStack
@@ -12,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fashion_cnn.base import params
 from fashion_cnn.base.compute import prepare, seeded
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.recipes import VGG, Recipe
 from fashion_cnn.models import lenet, vgg
 from fashion_cnn.trained import weights
 from fashion_cnn.training import run as training_run
@@ -25,7 +24,7 @@ LAYERS = '[{"layer": "conv1", "multiply_accumulates": 1000}]'
 
 @pytest.fixture
 def project(tmp_path: Path, fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project's folder with data and shapes, and the working folder."""
+    """A project's folder with data and shapes, as the working folder."""
     (tmp_path / "dvc.yaml").touch()
     (tmp_path / "data" / "shapes").mkdir(parents=True)
     (tmp_path / "data" / "fashion_mnist").symlink_to(fashion_mnist)
@@ -35,10 +34,10 @@ def project(tmp_path: Path, fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch
     return tmp_path
 
 
-def run(project: Path, recipe: params.Recipe) -> dict[str, str]:
-    """Train and return the SHA-256 of each file that is written outside runs/."""
-    model, build = ("vgg", vgg.build) if isinstance(recipe, params.VGG) else ("lenet", lenet.build)
-    training_run.train(model, build, recipe, recipes.dataset())
+def run(project: Path, recipe: Recipe) -> dict[str, str]:
+    """Train, and return the SHA-256 of each file that is written outside runs/."""
+    model, build = ("vgg", vgg.build) if isinstance(recipe, VGG) else ("lenet", lenet.build)
+    training_run.train(model, build, recipe, recipes.dataset(), recipes.LOG_INTERVAL)
     return {
         name: hashlib.sha256((project / name).read_bytes()).hexdigest()
         for name in (
@@ -52,7 +51,7 @@ def run(project: Path, recipe: params.Recipe) -> dict[str, str]:
 
 def test_the_same_recipe_makes_the_same_bytes_and_another_seed_others(project: Path) -> None:
     first = run(project, recipes.lenet())
-    torch.manual_seed(99)  # the global generator has no say
+    torch.manual_seed(99)  # the global generator must not matter
     assert run(project, recipes.lenet()) == first
     assert not set(run(project, recipes.lenet(seed=1)).values()) & set(first.values())
 
@@ -68,7 +67,7 @@ def test_dropout_bfloat16_averages_and_augmentation_repeat_their_bytes_too(proje
     assert run(project, recipes.vgg(**everything)) == run(project, recipes.vgg(**everything))
 
 
-def test_the_curve_has_a_row_an_epoch_and_the_metrics_are_the_kept_ones(
+def test_the_curve_has_a_row_per_epoch_and_the_metrics_are_the_kept_ones(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(project, recipes.lenet(epochs=3))
@@ -82,7 +81,7 @@ def test_the_curve_has_a_row_an_epoch_and_the_metrics_are_the_kept_ones(
         "learning_rate",
     ]
     assert curve["epoch"].tolist() == [1, 2, 3]
-    metrics = json.loads((project / "metrics/train/lenet.json").read_text())
+    metrics = recipes.train_metrics(project)
     for name, value in curve.iloc[-1].to_dict().items():
         assert metrics[name] == pytest.approx(value)
     made_with = prepare("cpu", "float32").describe() | {"processes": 1}
@@ -114,13 +113,13 @@ def test_a_loss_that_is_not_finite_writes_no_weights(project: Path) -> None:
     assert not [*project.glob(".checkpoints/*/*.safetensors")]
 
 
-def test_missing_shapes_are_told(project: Path) -> None:
+def test_missing_shapes_are_an_error_that_names_the_stage(project: Path) -> None:
     shutil.rmtree(project / "data/shapes")
     with pytest.raises(InputError, match=r"lenet\.json is missing: run `dvc repro check_shapes`"):
         run(project, recipes.lenet())
 
 
-def test_a_run_is_seen_in_tensorboard(project: Path) -> None:
+def test_a_run_shows_in_tensorboard(project: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run(project, recipes.lenet())
@@ -145,7 +144,7 @@ def test_a_run_is_seen_in_tensorboard(project: Path) -> None:
     assert "shapes/text_summary" in events.Tags()["tensors"]
 
 
-def test_two_copies_of_one_experiment_do_not_keep_each_other_from_training(
+def test_two_copies_of_one_experiment_can_train_at_the_same_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / ".dvc" / "tmp" / "exps" / "copy"
@@ -157,5 +156,5 @@ def test_two_copies_of_one_experiment_do_not_keep_each_other_from_training(
         held = [training_run._hold_checkpoints(stack, "key").folder for _ in range(2)]
         assert held == [tmp_path / ".checkpoints" / "key", copy / ".checkpoints" / "key"]
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(InputError, match="trains this very run already"):
+        with pytest.raises(InputError, match="is already training this same run"):
             training_run._hold_checkpoints(stack, "key")

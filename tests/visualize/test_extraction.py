@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fashion_cnn.base.compute import prepare
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models import lenet, vgg, vgg11
 from fashion_cnn.visualize import extraction
@@ -94,11 +95,11 @@ def test_a_vggs_maps_are_taken_before_the_activation(module: object) -> None:
     torch.testing.assert_close(maps["features.18"], network.features[:19](image))
 
 
-def test_a_channel_is_dead_if_no_image_brings_it_to_life() -> None:
+def test_a_channel_is_dead_if_it_is_zero_for_every_image() -> None:
     convolution = nn.Conv2d(1, 3, 1)
     with torch.no_grad():
         convolution.weight.fill_(1)
-        # Channel 0 lives on black, 1 on one white pixel of one image alone, 2 never.
+        # Channel 0 is positive on black, 1 only on white, 2 never.
         convolution.bias.copy_(torch.tensor([2.0, -0.5, -2.0]))
     network = nn.Sequential(convolution, nn.ReLU(), nn.MaxPool2d(2))
     pixels = torch.zeros(120, 1, 28, 28, dtype=torch.uint8)
@@ -107,7 +108,8 @@ def test_a_channel_is_dead_if_no_image_brings_it_to_life() -> None:
 
     def dead() -> list[bool]:
         images = Images(pixels, torch.zeros(len(pixels), dtype=torch.int64))
-        return extraction.dead_channels(network, images, transform, found)["0"].tolist()
+        compute = prepare("cpu", "float32")
+        return extraction.dead_channels(network, images, transform, compute, found)["0"].tolist()
 
     assert dead() == [False, True, True]
     pixels[60, 0, 3, 5] = 255
@@ -140,7 +142,7 @@ def test_grad_cam_reads_the_deepest_maps_that_are_large_enough(min_size: int, la
 
 
 def by_autograd(network: nn.Module, image: Tensor, target: int) -> Tensor:
-    """Selvaraju et al. (2017), eq. 1 and 2, of LeNet's relu2, for one image: (8, 8)."""
+    """Return Selvaraju et al. (2017), eq. 1 and 2, for LeNet's relu2 and one image: (8, 8)."""
     layers = list(network.children())
     maps = nn.Sequential(*layers[:5])(image)
     logits = nn.Sequential(*layers[5:])(maps)
@@ -161,7 +163,7 @@ def test_grad_cam_is_the_papers_formula() -> None:
     torch.testing.assert_close(heat, torch.stack([each / each.max() for each in expected]))
 
 
-def test_grad_cam_of_what_speaks_nowhere_for_a_class_is_zero() -> None:
+def test_grad_cam_is_zero_where_nothing_speaks_for_the_class() -> None:
     network = lenet.build().eval()
     for parameter in network.parameters():
         nn.init.zeros_(parameter)

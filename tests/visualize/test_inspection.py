@@ -1,4 +1,4 @@
-"""What is found in a network is the network's own answer to the images that were asked for."""
+"""Findings are the network's own predictions and maps for the images asked for."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fashion_cnn.base import params
+from fashion_cnn.base.compute import prepare
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models import lenet
 from fashion_cnn.visualize import inspection
@@ -19,7 +20,7 @@ TRANSFORM = Transform(28, 0.5, 0.5)
 
 @pytest.fixture
 def images() -> Images:
-    """Thirty images of noise, the classes from 9 down to 0 in turns."""
+    """Thirty images of noise, labelled from 9 down to 0 in turn."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (30, 1, 28, 28), dtype=torch.uint8, generator=generator)
     return Images(pixels, 9 - torch.arange(30) % 10)
@@ -27,32 +28,33 @@ def images() -> Images:
 
 def look(network: torch.nn.Module, given: Images, **changes: object) -> Findings:
     before = {name: layer.weight.detach() + 1 for name, layer in convolutions(network).items()}
-    chosen = params.load(ROOT / "params.yaml").export_images.model_copy(update=changes)
-    return inspection.inspect(network, TRANSFORM, before, given, chosen)
+    settings = params.load(ROOT / "params.yaml").export_images.model_copy(update=changes)
+    compute = prepare("cpu", "float32")
+    return inspection.inspect(network, TRANSFORM, before, given, settings, compute)
 
 
-def test_examples_are_the_images_asked_for_with_the_networks_answers(images: Images) -> None:
+def test_examples_are_the_images_asked_for_with_the_networks_predictions(images: Images) -> None:
     network = lenet.build()
-    found = look(network, images, images=[17, 4], dead_channel_images=20)
+    findings = look(network, images, images=[17, 4], dead_channel_images=20)
     with torch.no_grad():
         probability, answer = network(TRANSFORM(images.pixels[[17, 4]])).softmax(dim=1).max(dim=1)
-    assert [(e.index, e.label, e.predicted) for e in found.examples] == [
+    assert [(e.index, e.label, e.predicted) for e in findings.examples] == [
         (17, 2, int(answer[0])),
         (4, 5, int(answer[1])),
     ]
-    assert [e.probability for e in found.examples] == pytest.approx(probability.tolist())
-    assert torch.equal(found.examples[1].pixels, images.pixels[4])
-    assert found.heat.shape == (2, 8, 8)
-    assert found.explained.name == "relu2"
-    torch.testing.assert_close(found.kernels["conv2"][0] - 1, network.conv2.weight.detach())
-    torch.testing.assert_close(found.kernels["conv2"][1], network.conv2.weight.detach())
-    assert found.dead_images == 20
+    assert [e.probability for e in findings.examples] == pytest.approx(probability.tolist())
+    assert torch.equal(findings.examples[1].pixels, images.pixels[4])
+    assert findings.heat.shape == (2, 8, 8)
+    assert findings.explained.name == "relu2"
+    torch.testing.assert_close(findings.kernels["conv2"][0] - 1, network.conv2.weight.detach())
+    torch.testing.assert_close(findings.kernels["conv2"][1], network.conv2.weight.detach())
+    assert findings.dead_images == 20
 
 
 def test_one_per_class_is_the_first_of_each(images: Images) -> None:
-    found = look(lenet.build(), images, images="one_per_class")
-    assert [e.label for e in found.examples] == list(range(10))
-    assert [e.index for e in found.examples] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
+    findings = look(lenet.build(), images, images="one_per_class")
+    assert [e.label for e in findings.examples] == list(range(10))
+    assert [e.index for e in findings.examples] == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +64,13 @@ def test_one_per_class_is_the_first_of_each(images: Images) -> None:
         (["activation"], {"conv1": ["relu1"], "conv2": ["relu2"]}),
     ],
 )
-def test_maps_are_of_the_layers_chosen(
+def test_maps_are_those_of_the_layers_asked_for(
     images: Images, kinds: list[str], layers: dict[str, list[str]]
 ) -> None:
-    found = look(lenet.build(), images, maps_after=kinds)
-    shown = {name: [layer.name for layer, _ in maps] for name, maps in found.maps.items()}
+    findings = look(lenet.build(), images, maps_after=kinds)
+    shown = {name: [layer.name for layer, _ in maps] for name, maps in findings.maps.items()}
     assert shown == layers
-    assert all(maps.shape[1:] == layer.shape for m in found.maps.values() for layer, maps in m)
+    assert all(maps.shape[1:] == layer.shape for m in findings.maps.values() for layer, maps in m)
 
 
 def test_dead_channels_are_counted_by_layer(images: Images) -> None:
@@ -76,11 +78,10 @@ def test_dead_channels_are_counted_by_layer(images: Images) -> None:
     with torch.no_grad():
         network.conv2.bias[[3, 7]] = -1e4
         network.conv2.bias[0] = 1e4
-    metrics = look(network, images).metrics()
-    assert metrics["images"] == 30
-    assert metrics["channels"] == 22
+    metrics = look(network, images).metrics("lenet")
+    assert metrics["details"] == [{"images": 30, "channels": 22}]
     layers = metrics["layers"]
     assert [(each["layer"], each["channels"]) for each in layers] == [("conv1", 6), ("conv2", 16)]
     assert 2 <= layers[1]["dead_channels"] < 16
-    assert metrics["dead_channels"] == sum(each["dead_channels"] for each in layers)
+    assert metrics["lenet"]["dead_channels"] == sum(each["dead_channels"] for each in layers)
     assert json.loads(json.dumps(metrics)) == metrics

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.params import VGG11
+from fashion_cnn.base.recipes import VGG11
 from fashion_cnn.costs.estimates import layer_memory
 from fashion_cnn.costs.footprint import Footprint
 

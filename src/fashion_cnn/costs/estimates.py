@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from math import prod
 
-from fashion_cnn.base.params import Precision, Recipe
+from fashion_cnn.base.recipes import Precision, Recipe
 from fashion_cnn.shapes import TracedLayer
 
 # Layers whose backward pass reads their input, and those whose reads their output.

@@ -90,10 +90,17 @@ def read(folder: Path, subset: Literal["train", "t10k"]) -> Images:
     return Images(pixels.unsqueeze(1), labels.long())
 
 
-def read_split(folder: Path, dataset: Dataset) -> tuple[Images, Images]:
+def read_split(
+    folder: Path, dataset: Dataset, train_images: int | None = None
+) -> tuple[Images, Images]:
     """Read the training file and split it into training and validation images.
 
     Both are in random order, a pure function of `dataset.split_seed`.
+
+    Args:
+        folder: of the four IDX files.
+        dataset: how to split.
+        train_images: how many of the training images to return; None for all.
 
     Raises:
         InputError: a file is missing or damaged, or no training image would be left.
@@ -105,7 +112,7 @@ def read_split(folder: Path, dataset: Dataset) -> tuple[Images, Images]:
             f"dataset.validation_images: expected fewer than the {len(images)} images, got {count}"
         )
     order = shuffled(len(images), dataset.split_seed, "split")
-    return images[order[count:]], images[order[:count]]
+    return images[order[count:][:train_images]], images[order[:count]]
 
 
 def shuffled(count: int, *seed: int | str) -> Tensor:

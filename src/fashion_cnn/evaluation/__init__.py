@@ -1,1 +1,1 @@
-"""Predictions -> numbers, tables and pictures."""
+"""From predictions to numbers, tables and pictures."""

@@ -1,4 +1,4 @@
-"""Predictions -> numbers and tables."""
+"""From predictions to numbers and tables."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from fashion_cnn.base.files import as_json
 from fashion_cnn.dataset.images import CLASSES
 from fashion_cnn.shapes import trace
 
-# Bins of confidence, as in Guo et al. (2017).
+# Number of confidence bins, as in Guo et al. (2017).
 BINS = 15
 # What DVC shows of an evaluation, first the accuracy.
 SHOWN = ("accuracy", "macro_f1", "loss")
@@ -35,7 +35,7 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
         images: N; accuracy, top_2_accuracy, macro_f1: in [0, 1]; accuracy_low, accuracy_high: the
         95% interval of the accuracy; loss: mean negative log-likelihood in nats;
         expected_calibration_error: in [0, 1], over 15 bins. macro_f1 is the mean over the classes
-        that are among the labels or the predictions.
+        that occur among the labels or the predictions.
 
     Raises:
         InputError: a logit is NaN or infinite.
@@ -94,7 +94,7 @@ def files(
 
 
 def cost(network: nn.Module, image_size: int) -> dict[str, int]:
-    """Return what the network takes: parameters, multiply-accumulates an image, weight bytes."""
+    """Return the network's parameters, multiply-accumulates per image and weight bytes."""
     weights = list(network.parameters())
     layers = trace(network, (1, image_size, image_size))
     return {
@@ -105,10 +105,10 @@ def cost(network: nn.Module, image_size: int) -> dict[str, int]:
 
 
 def measure_classes(logits: Tensor, labels: Tensor) -> pd.DataFrame:
-    """Return class, precision, recall, f1 and images, a row a class, in the classes' order.
+    """Return class, precision, recall, f1 and images, one row per class in the classes' order.
 
-    A class that is never predicted has precision 0, one without images recall 0, and f1 is 0
-    where it has neither, so that no cell is empty.
+    No cell is empty: precision is 0 for a class that is never predicted, recall is 0 for one
+    without images, and f1 is 0 if both are.
     """
     predicted, classes = logits.argmax(dim=1), len(CLASSES)
     table = {
@@ -126,10 +126,10 @@ def measure_classes(logits: Tensor, labels: Tensor) -> pd.DataFrame:
 
 
 def reliability(logits: Tensor, labels: Tensor) -> pd.DataFrame:
-    """Return low, high, images, confidence and accuracy, a row a bin of confidence.
+    """Return low, high, images, confidence and accuracy, one row per bin of confidence.
 
-    Confidence and accuracy are means over the images of the bin, NaN where it has none; the
-    expected calibration error is the mean gap between the two, weighted by images.
+    Confidence and accuracy are means over the images of the bin, or NaN if it is empty. The
+    expected calibration error is the mean gap between the two, weighted by the number of images.
 
     Source: Guo et al. (2017), figure 1.
     """
@@ -145,27 +145,27 @@ def reliability(logits: Tensor, labels: Tensor) -> pd.DataFrame:
 
 
 def confident_mistakes(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the indices of the wrong answers (M,) int64, the surest first."""
+    """Return the indices of the wrong predictions (M,) int64, the most confident first."""
     return _wrong_by(-logits.double().softmax(dim=1).amax(dim=1), logits, labels)
 
 
 def likely_mislabelled(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the indices of the wrong answers (M,) int64, the likeliest wrong labels first.
+    """Return the indices of the wrong predictions (M,) int64, the likeliest wrong labels first.
 
-    That is where the network, trained on other images, gives the label the least probability.
+    A label is likely wrong if the network, trained on other images, gives it a low probability.
 
     Source: Northcutt, Jiang & Chuang (2021), "Confident Learning", section 3.2: self-confidence.
     """
-    trust = logits.double().log_softmax(dim=1).gather(1, labels[:, None])
-    return _wrong_by(trust[:, 0], logits, labels)
+    self_confidence = logits.double().log_softmax(dim=1).gather(1, labels[:, None])
+    return _wrong_by(self_confidence[:, 0], logits, labels)
 
 
 def tabulate(logits: Tensor, labels: Tensor) -> tuple[str, str]:
-    """Return two CSV texts with a row an image, classes by name.
+    """Return two tables as CSV, with one row per image and the classes' names.
 
     Returns:
-        index, label, predicted and the probability of each class, to 6 decimals; and actual,
-        predicted, for a confusion matrix.
+        index, label, predicted and the probability of each class, to 6 decimals; and, for a
+        confusion matrix, actual and predicted.
     """
     names = pd.Series(CLASSES)
     table = pd.DataFrame(logits.softmax(dim=1).numpy(), columns=list(CLASSES))
@@ -183,15 +183,15 @@ def _require_finite(logits: Tensor) -> None:
     broken = int((~logits.isfinite()).any(dim=1).sum())
     if broken:
         raise InputError(
-            f"the network's answer to {broken} of {len(logits)} images is NaN or infinite, so "
-            "nothing is measured: train it again, at a lower learning rate or in float32"
+            f"the network's logits for {broken} of {len(logits)} images are NaN or infinite, so "
+            "nothing is measured: train it again, with a lower learning rate or in float32"
         )
 
 
 def _wrong_by(score: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the indices of the wrong answers, the lowest score first, ties in their order.
+    """Return the indices of the wrong predictions, the lowest score first, ties in their order.
 
-    Scores are float64: in float32, many sure answers have a probability of exactly 1.
+    Scores are float64: in float32, many confident predictions have a probability of exactly 1.
     """
     wrong = (logits.argmax(dim=1) != labels).nonzero().flatten()
     return wrong[score[wrong].argsort(stable=True)]

@@ -1,4 +1,4 @@
-"""Draw how a network fares: confusion, reliability, classes, and the images it gets wrong."""
+"""Figures of a network's results: confusion, reliability, classes, and wrong predictions."""
 
 import shutil
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from fashion_cnn.base.files import written_atomically
 from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.evaluation import measures
 
-# Images of a gallery: rows and columns.
+# Of a gallery.
 ROWS, COLUMNS = 4, 6
 
 
@@ -31,7 +31,7 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
     doubtful = measures.likely_mislabelled(logits, labels)
     error = measures.measure(logits, labels)["expected_calibration_error"]
     counts = multiclass_confusion_matrix(logits.argmax(dim=1), labels, len(CLASSES)).numpy()
-    # Each row by its own images; a class without any keeps a row of zeros.
+    # Each row is divided by its number of images; a class without any keeps a row of zeros.
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     return {
         "confusion_counts": _draw_confusion(counts, f"{model}: test images", ""),
@@ -56,26 +56,26 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
 
 
 def save(figures: Mapping[str, Figure], folder: Path) -> None:
-    """Write NAME.png for each figure into `folder`, which then holds nothing else."""
+    """Write NAME.png for each figure to `folder`, and remove everything else from it."""
     shutil.rmtree(folder, ignore_errors=True)
     for name, figure in figures.items():
         with written_atomically(folder / f"{name}.png") as unfinished:
-            # The name and version of matplotlib would change the bytes and not the picture.
+            # matplotlib's version in the metadata would change the bytes, but not the picture.
             figure.savefig(unfinished, format="png", metadata={"Software": None})
 
 
-def _draw_confusion(values: np.ndarray, title: str, number: str) -> Figure:
-    """Draw values (10, 10), actual by predicted class, as squares with their numbers."""
+def _draw_confusion(values: np.ndarray, title: str, number_format: str) -> Figure:
+    """Draw values (10, 10), actual by predicted class, as coloured squares with numbers."""
     figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(values, cmap="Blues", vmin=0)
-    places = range(len(CLASSES))
-    axes.set_xticks(places, CLASSES, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(places, CLASSES)
+    ticks = range(len(CLASSES))
+    axes.set_xticks(ticks, CLASSES, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, CLASSES)
     axes.set(xlabel="predicted", ylabel="actual", title=title)
     half = values.max() / 2
     for (row, column), value in np.ndenumerate(values):
-        text = format(value, number)
+        text = format(value, number_format)
         if float(text) > 0:
             color = "white" if value > half else "black"
             axes.text(column, row, text, color=color, ha="center", va="center", fontsize=8)
@@ -84,12 +84,12 @@ def _draw_confusion(values: np.ndarray, title: str, number: str) -> Figure:
 
 
 def _draw_reliability(bins: pd.DataFrame, model: str, error: float) -> Figure:
-    """Draw accuracy against confidence above, images of each bin below."""
+    """Draw accuracy against confidence above, and the number of images in each bin below."""
     figure = Figure(figsize=(6.4, 6.4), dpi=120, layout="constrained")
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
     width = bins["high"] - bins["low"]
-    place = {"width": width, "align": "edge", "edgecolor": "white"}
-    upper.bar(bins["low"], bins["accuracy"].fillna(0), **place, color="#1f77b4", label="accuracy")
+    style = {"width": width, "align": "edge", "edgecolor": "white"}
+    upper.bar(bins["low"], bins["accuracy"].fillna(0), **style, color="#1f77b4", label="accuracy")
     upper.plot(
         bins["confidence"],
         bins["accuracy"],
@@ -102,18 +102,18 @@ def _draw_reliability(bins: pd.DataFrame, model: str, error: float) -> Figure:
     upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     upper.set_title(f"{model}: reliability, expected calibration error {error:.4f}")
     upper.legend(loc="upper left")
-    lower.bar(bins["low"], bins["images"], **place, color="#7f7f7f")
+    lower.bar(bins["low"], bins["images"], **style, color="#7f7f7f")
     lower.set(xlabel="confidence: probability of the predicted class", ylabel="images")
     return figure
 
 
 def _draw_classes(classes: pd.DataFrame, model: str) -> Figure:
-    """Draw precision, recall and F1 of each class as bars, with their numbers."""
+    """Draw precision, recall and F1 of each class as bars with numbers."""
     figure = Figure(figsize=(8, 8), dpi=120, layout="constrained")
     axes = figure.subplots()
     names = {"precision": "#9ecae1", "recall": "#4292c6", "f1": "#08306b"}
-    for place, (name, color) in enumerate(names.items()):
-        rows = np.arange(len(classes)) + 0.27 * (place - 1)
+    for number, (name, color) in enumerate(names.items()):
+        rows = np.arange(len(classes)) + 0.27 * (number - 1)
         bars = axes.barh(rows, classes[name], height=0.26, color=color, label=name)
         axes.bar_label(bars, fmt="%.3f", padding=2, fontsize=7)
     count = classes["images"].astype(str)
@@ -127,7 +127,7 @@ def _draw_classes(classes: pd.DataFrame, model: str) -> Figure:
 
 
 def _draw_gallery(logits: Tensor, images: Images, ranking: Tensor, title: str) -> Figure:
-    """Draw the first of `ranking` with index, label, predicted class and their probabilities."""
+    """Draw the first images of `ranking`, titled with index, label, prediction, probabilities."""
     figure = Figure(figsize=(11, 9), dpi=120)
     figure.suptitle(title)
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.88, hspace=0.45)
@@ -135,15 +135,15 @@ def _draw_gallery(logits: Tensor, images: Images, ranking: Tensor, title: str) -
     shown = ranking[: ROWS * COLUMNS].tolist()
     if not shown:
         figure.text(0.5, 0.5, f"every one of {len(images)} images is answered right", ha="center")
-    for place, index in enumerate(shown, start=1):
-        label, guess = int(images.labels[index]), int(logits[index].argmax())
-        axes = figure.add_subplot(ROWS, COLUMNS, place)
+    for position, index in enumerate(shown, start=1):
+        label, predicted = int(images.labels[index]), int(logits[index].argmax())
+        axes = figure.add_subplot(ROWS, COLUMNS, position)
         axes.imshow(images.pixels[index, 0].numpy(), cmap="gray", vmin=0, vmax=255)
         axes.set_axis_off()
-        trust, sureness = probabilities[index, [label, guess]].mul(100).tolist()
+        of_label, of_predicted = probabilities[index, [label, predicted]].mul(100).tolist()
         axes.set_title(
-            f"test image {index}\nlabel: {CLASSES[label]}, {trust:.2g}%\n"
-            f"predicted: {CLASSES[guess]}, {sureness:.2f}%",
+            f"test image {index}\nlabel: {CLASSES[label]}, {of_label:.2g}%\n"
+            f"predicted: {CLASSES[predicted]}, {of_predicted:.2f}%",
             fontsize=7.5,
         )
     return figure

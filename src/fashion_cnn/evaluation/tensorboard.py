@@ -1,4 +1,4 @@
-"""What TensorBoard shows of an evaluation."""
+"""What an evaluation logs to TensorBoard."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from torch.utils.tensorboard.summary import hparams
 
 from fashion_cnn.dataset.images import CLASSES, Images
 
-# The projector sets out points of more dimensions than these only after a projection of its own.
+# The projector first projects points of more dimensions than this by a method of its own.
 DIMENSIONS = 100
 
 
@@ -22,10 +22,10 @@ def write(folder: Path, logits: Tensor, features: Tensor, images: Images) -> Non
     """Write the classes' precision-recall curves and a projector of the penultimate layer.
 
     Args:
-        folder: what it held goes.
+        folder: replaced as a whole.
         logits: (N, 10) float32.
-        features: (M, D) float32 of the first M images, drawn at their points; of more than 100
-            dimensions, the 100 principal components.
+        features: (M, D) float32 of the first M images, their points in the projector; of more than
+            100 dimensions, the first 100 principal components are kept.
         images: the N images.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -47,10 +47,10 @@ def write(folder: Path, logits: Tensor, features: Tensor, images: Images) -> Non
 def write_hparams(
     folder: Path, model: str, recipe: Mapping[str, Any], metrics: Mapping[str, float]
 ) -> None:
-    """Write a row of the HPARAMS page, in a subfolder of its own for each model and recipe.
+    """Write a row of the HPARAMS page, in a subfolder for this model and recipe.
 
     Args:
-        folder: of all such rows; the same recipe's old row goes.
+        folder: of all such rows; an earlier row of the same recipe is replaced.
         model: lenet, vgg or vgg11.
         recipe: the params that the model was trained with.
         metrics: of the test set.
@@ -58,8 +58,8 @@ def write_hparams(
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:8]
     row = folder / f"{model}-{digest}"
     shutil.rmtree(row, ignore_errors=True)
-    # Without a description of the experiment, TensorBoard gathers the columns from every row;
-    # with one, it would show those of the first row's model alone.
+    # The first summary, the experiment's description, is left out: with it, TensorBoard would show
+    # only the columns of the first row's model; without it, those of every row.
     _, start, end = hparams({"model": model} | _flat(recipe), {})
     with SummaryWriter(row) as writer:
         for summary in (start, end):
@@ -69,7 +69,7 @@ def write_hparams(
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, float | str]:
-    """Flatten {a: {b: 1}} to {a.b: 1}; what is neither text nor a number becomes text."""
+    """Flatten {a: {b: 1}} to {a.b: 1}; values other than numbers become text."""
     flat: dict[str, float | str] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -81,7 +81,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, float | str]
 
 
 def _principal_components(features: Tensor) -> Tensor:
-    """Project features (M, D) onto at most `DIMENSIONS` axes of most variance."""
+    """Project features (M, D) onto the `DIMENSIONS` axes of most variance, if D is larger."""
     if features.shape[1] <= DIMENSIONS:
         return features
     centred = features - features.mean(dim=0)

@@ -1,4 +1,4 @@
-"""A trained network's one timed pass over the test images."""
+"""One timed pass of a trained network over the test images."""
 
 import statistics
 import time
@@ -16,41 +16,43 @@ from fashion_cnn.dataset.images import Images
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained
 
-# Images whose features are kept: as many as TensorBoard's projector shows at ease.
+# Features are kept of as many images as TensorBoard's projector shows smoothly.
 KEPT = 1000
 
-# Single images timed, and the seconds after which no other is begun.
+# At most so many images are timed one at a time, and none is begun after so many seconds.
 TIMED_IMAGES = 30
 TIMED_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Pass:
-    """What came of it, on the CPU.
+    """The results of a pass over N images, on the CPU.
 
-    logits: (N, 10) float32. features: (min(N, 1000), D) float32, what the last linear layer saw
-    of the first images. speed: images_per_second in batches, milliseconds_per_image for one
-    image at a time, the median.
+    Attributes:
+        logits: (N, 10) float32.
+        features: (min(N, 1000), D) float32, the last linear layer's input for the first images.
+        speed: images_per_second in batches; milliseconds_per_image for one image at a time, the
+            median.
     """
 
     logits: Tensor
     features: Tensor
     speed: dict[str, float]
 
-    def told(self) -> str:
+    def describe_speed(self) -> str:
         """Return the speed in words."""
         batched, single = self.speed.values()
         return f"{batched:.0f} images/s in batches, {single:.1f} ms for a single image"
 
 
 def run(trained: Trained, images: Images, compute: Compute, batch_size: int) -> Pass:
-    """Show `images` to the network, which moves to the compute device.
+    """Predict the images, and measure how long it takes.
 
     Args:
-        trained: the network and the transform of its input.
+        trained: the network, which is moved to the compute device, and the transform of its input.
         images: N images, on the CPU.
-        compute: where and how.
-        batch_size: images a batch.
+        compute: where, and in what type.
+        batch_size: images per batch.
     """
     with own_gpu(compute) as held:
         network = trained.network.to(held.device)
@@ -65,17 +67,17 @@ def run(trained: Trained, images: Images, compute: Compute, batch_size: int) -> 
 
 @contextmanager
 def _penultimate(network: nn.Module, kept: int) -> Iterator[list[Tensor]]:
-    """Collect the last linear layer's inputs, until there are at least `kept` rows."""
-    seen: list[Tensor] = []
+    """Collect the last linear layer's inputs until there are at least `kept` rows."""
+    collected: list[Tensor] = []
 
     def collect(_: nn.Module, inputs: tuple[Any, ...]) -> None:
-        if sum(map(len, seen)) < kept:
-            seen.append(inputs[0])
+        if sum(map(len, collected)) < kept:
+            collected.append(inputs[0])
 
     last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
     hook = last.register_forward_pre_hook(collect)
     try:
-        yield seen
+        yield collected
     finally:
         hook.remove()
 
@@ -89,5 +91,5 @@ def _milliseconds_per_image(trained: Trained, images: Images, compute: Compute) 
         seconds.append(time.perf_counter() - started)
         if sum(seconds) > TIMED_SECONDS:
             break
-    # The first also prepares torch for the new batch size.
+    # The first is left out: it also prepares torch for the new batch size.
     return 1000 * statistics.median(seconds[1:] or seconds)

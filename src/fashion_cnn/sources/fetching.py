@@ -52,8 +52,7 @@ def fetch(
         files: what a source must have; nothing else is written.
 
     Raises:
-        InputError: every source failed, each for the reason given; or `destination` can't be
-            written.
+        InputError: every source fails, or `destination` can't be written.
     """
     failures = []
     for source in default_sources() if sources is None else sources:

@@ -1,1 +1,1 @@
-"""Trained networks: their files and their answers."""
+"""Trained networks: their files and their predictions."""

@@ -11,9 +11,14 @@ from fashion_cnn.dataset.images import Images, Transform, batches
 def predict(
     network: nn.Module, images: Images, transform: Transform, compute: Compute, batch_size: int
 ) -> Tensor:
-    """Return the logits (N, classes) float32 of `images`, in order, on the compute device.
+    """Return the logits (N, classes) float32 of N images, in order, on the compute device.
 
-    The network runs in evaluation mode and is left in the mode it was in.
+    Args:
+        network: on the compute device; it runs in evaluation mode and then returns to its own.
+        images: on any device.
+        transform: what images go through before the network.
+        compute: where, and in what type.
+        batch_size: images per batch.
     """
     training = network.training
     network.eval()

@@ -1,4 +1,4 @@
-"""Trained networks as safetensors files that say how to rebuild the network."""
+"""Trained networks as safetensors files whose metadata says how to rebuild the network."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from fashion_cnn.base.files import written_atomically
 from fashion_cnn.base.models import MODELS, build
 from fashion_cnn.dataset.images import Transform
 
-# safetensors writes several metadata keys in random order; one key keeps the bytes the same.
+# safetensors writes metadata keys in random order: a single key keeps the bytes the same.
 METADATA_KEY = "fashion_cnn"
 
 
@@ -40,16 +40,16 @@ def save(
     recipe: Mapping[str, Any],
     made_with: Mapping[str, Any],
 ) -> None:
-    """Write the weights, and in the file's metadata what rebuilds the network, atomically.
+    """Write the weights, with all that is needed to rebuild the network as metadata, atomically.
 
     Args:
         path: the safetensors file.
-        network: any device, any memory format; written as contiguous float32.
+        network: on any device, in any memory format; written as contiguous float32.
         model: the module of fashion_cnn.models that builds the network.
         architecture: the arguments of that module's `build`.
         transform: what images go through before the network.
         recipe: the params that it was trained with.
-        made_with: provenance, such as device, precision and versions.
+        made_with: where the weights come from: device, precision, versions.
     """
     description = {
         "model": model,
@@ -64,7 +64,7 @@ def save(
 
 
 def save_kernels(path: Path, network: nn.Module) -> None:
-    """Write the weight of every convolution, by its name, as contiguous float32, atomically."""
+    """Write every convolution's weight, by its name, as contiguous float32, atomically."""
     kernels = {
         f"{name}.weight": module.weight.detach().cpu().contiguous()
         for name, module in network.named_modules()
@@ -75,7 +75,7 @@ def save_kernels(path: Path, network: nn.Module) -> None:
 
 
 def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor]:
-    """Return the weight (out, in, h, w) of every convolution from a file of `save_kernels`.
+    """Return every convolution's weight (out, in, h, w) from a file that `save_kernels` wrote.
 
     Args:
         path: the safetensors file.
@@ -85,20 +85,20 @@ def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor
     Raises:
         InputError: the file is missing, damaged, or of another network.
     """
-    mend = f"make it with `dvc repro {MODELS[model].stage}`"
+    hint = _hint(model)
     if not path.is_file():
-        raise InputError(f"{path} is missing: {mend}")
+        raise InputError(f"{path} is missing: {hint}")
     try:
         kernels = {n.removesuffix(".weight"): kernel for n, kernel in load_file(path).items()}
     except SafetensorError as error:
-        raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
+        raise InputError(f"{path} is not an intact safetensors file ({error}): {hint}") from None
     expected = {
         name: module.weight.shape
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d)
     }
     if {name: kernel.shape for name, kernel in kernels.items()} != expected:
-        raise InputError(f"{path} does not fit the network: {mend}")
+        raise InputError(f"{path} does not fit the network: {hint}")
     return kernels
 
 
@@ -108,24 +108,28 @@ def load(path: Path, model: str) -> Trained:
     Raises:
         InputError: the file is missing, damaged, or not of this model.
     """
-    mend = f"make it with `dvc repro {MODELS[model].stage}`"
+    hint = _hint(model)
     if not path.is_file():
-        raise InputError(f"{path} is missing: {mend}")
+        raise InputError(f"{path} is missing: {hint}")
     try:
         with safe_open(path, framework="pt") as file:
             description = json.loads((file.metadata() or {})[METADATA_KEY])
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         if description["model"] != model:
-            raise InputError(f"{path} holds {description['model']!r}, not {model!r}: {mend}")
+            raise InputError(f"{path} holds {description['model']!r}, not {model!r}: {hint}")
         with torch.device("meta"):
             network = build(model, **description["architecture"])
         network.load_state_dict(tensors, assign=True)
         transform = Transform(**description["transform"])
         return Trained(network.eval(), transform, description["recipe"], description["made_with"])
     except SafetensorError as error:
-        raise InputError(f"{path} is damaged or no safetensors file ({error}): {mend}") from None
+        raise InputError(f"{path} is not an intact safetensors file ({error}): {hint}") from None
     except (KeyError, TypeError, json.JSONDecodeError):
-        raise InputError(f"{path} does not come from this project: {mend}") from None
+        raise InputError(f"{path} was not written by this project: {hint}") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path} does not fit the network: {mend} ({reason})") from None
+        raise InputError(f"{path} does not fit the network: {hint} ({reason})") from None
+
+
+def _hint(model: str) -> str:
+    return f"make it with `dvc repro {MODELS[model].stage}`"

@@ -1,1 +1,1 @@
-"""From parameters and images to trained weights."""
+"""From params and images to trained weights."""

@@ -1,4 +1,4 @@
-"""Augmentation on the device, a draw an image: flip, shift, random erasing."""
+"""Augmentation on the device: flip, shift and random erasing, drawn for each image."""
 
 import math
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from fashion_cnn.base.compute import derive_seed
-from fashion_cnn.base.params import Augmentation
+from fashion_cnn.base.recipes import Augmentation
 
-# One uniform number an image for each of: flip or not, shift down, shift right, erase or not,
-# and the erased rectangle's area, aspect ratio, top and left.
+# Random numbers per image, one for each of: flip or not, shift down, shift right, erase or not, and
+# the erased rectangle's area, aspect ratio, top and left.
 DRAWS = 8
 # Source: Zhong et al. (2020), "Random Erasing Data Augmentation", section 3.2.
 ERASED_AREA = (0.02, 0.4)
@@ -17,38 +17,39 @@ ASPECT_RATIO = (0.3, 1 / 0.3)
 
 
 def draw(count: int, *seed: int | str) -> Tensor:
-    """Return `count` images' draws (count, 8) float32 in [0, 1), a pure function of `seed`."""
+    """Return random numbers (count, 8) float32 in [0, 1), a pure function of `seed`."""
     generator = torch.Generator().manual_seed(derive_seed(*seed, "augmentation"))
     return torch.rand(count, DRAWS, generator=generator)
 
 
-def augment(pixels: Tensor, draws: Tensor, chosen: Augmentation) -> Tensor:
+def augment(pixels: Tensor, draws: Tensor, settings: Augmentation) -> Tensor:
     """Return augmented copies of pixels (N, 1, H, W) uint8.
 
     Args:
         pixels: on any device.
         draws: (N, 8) float32 on the same device, from `draw`.
-        chosen: flip and erase are probabilities an image; shift is the most pixels each way, and
-            what is left empty is 0, as is what is erased.
+        settings: flip and erase are probabilities per image; shift is the maximum in pixels along
+            each axis. Pixels that are erased or shifted in become 0.
     """
     flip, down, right, erase, *rectangle = draws.unbind(dim=1)
-    if chosen.flip:
-        pixels = torch.where(_each(flip < chosen.flip), pixels.flip(-1), pixels)
-    if chosen.shift:
-        pixels = _shift(pixels, *(_whole(part, chosen.shift) for part in (down, right)))
-    if chosen.erase:
-        inside = _rectangles(pixels.shape[-2:], *rectangle) & _each(erase < chosen.erase)
+    if settings.flip:
+        pixels = torch.where(_per_image(flip < settings.flip), pixels.flip(-1), pixels)
+    if settings.shift:
+        pixels = _shift(pixels, *(_integers(part, settings.shift) for part in (down, right)))
+    if settings.erase:
+        inside = _rectangles(pixels.shape[-2:], *rectangle) & _per_image(erase < settings.erase)
         pixels = pixels.masked_fill(inside, 0)
     return pixels
 
 
-def _each(values: Tensor) -> Tensor:
+def _per_image(values: Tensor) -> Tensor:
+    """Shape values (N,) so that they broadcast over images (N, 1, H, W)."""
     return values.view(-1, 1, 1, 1)
 
 
-def _whole(uniform: Tensor, most: int) -> Tensor:
-    """Spread [0, 1) evenly over the whole numbers -most to most."""
-    return (uniform * (2 * most + 1)).long() - most
+def _integers(uniform: Tensor, maximum: int) -> Tensor:
+    """Map [0, 1) evenly to the integers from -maximum to maximum."""
+    return (uniform * (2 * maximum + 1)).long() - maximum
 
 
 def _shift(pixels: Tensor, down: Tensor, right: Tensor) -> Tensor:
@@ -67,17 +68,25 @@ def _shift(pixels: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def _rectangles(size: torch.Size, area: Tensor, ratio: Tensor, top: Tensor, left: Tensor) -> Tensor:
-    """Return masks (N, 1, H, W), true inside a rectangle of drawn area, aspect ratio and place."""
+    """Return masks (N, 1, H, W), true inside one rectangle per image.
+
+    Args:
+        size: H and W.
+        area: (N,) in [0, 1), mapped to `ERASED_AREA`.
+        ratio: (N,) in [0, 1), mapped to `ASPECT_RATIO` on a logarithmic scale.
+        top: (N,) in [0, 1), mapped to the rows where the rectangle can begin.
+        left: (N,) in [0, 1), mapped to the columns where it can begin.
+    """
     height, width = size
-    (least, most), (flat, tall) = ERASED_AREA, map(math.log, ASPECT_RATIO)
-    pixels = height * width * (least + (most - least) * area)
+    (smallest, largest), (flat, tall) = ERASED_AREA, map(math.log, ASPECT_RATIO)
+    pixels = height * width * (smallest + (largest - smallest) * area)
     aspect = (flat + (tall - flat) * ratio).exp()
-    tall_by = (pixels * aspect).sqrt().round().clamp(1, height)
-    wide_by = (pixels / aspect).sqrt().round().clamp(1, width)
-    first_row = (top * (height - tall_by + 1)).floor()[:, None]
-    first_column = (left * (width - wide_by + 1)).floor()[:, None]
+    num_rows = (pixels * aspect).sqrt().round().clamp(1, height)
+    num_columns = (pixels / aspect).sqrt().round().clamp(1, width)
+    first_row = (top * (height - num_rows + 1)).floor()[:, None]
+    first_column = (left * (width - num_columns + 1)).floor()[:, None]
     rows = torch.arange(height, device=area.device)
     columns = torch.arange(width, device=area.device)
-    in_rows = (rows >= first_row) & (rows < first_row + tall_by[:, None])
-    in_columns = (columns >= first_column) & (columns < first_column + wide_by[:, None])
+    in_rows = (rows >= first_row) & (rows < first_row + num_rows[:, None])
+    in_columns = (columns >= first_column) & (columns < first_column + num_columns[:, None])
     return (in_rows[:, :, None] & in_columns[:, None, :]).unsqueeze(1)

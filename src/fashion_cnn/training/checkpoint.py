@@ -1,4 +1,4 @@
-"""Checkpoints of a training: whole or not there, of this very run, and cheap."""
+"""Checkpoints: written whole or not at all, bound to one run, and cheap."""
 
 import fcntl
 import hashlib
@@ -23,26 +23,27 @@ from fashion_cnn.dataset.images import Images
 
 METADATA_KEY = "fashion_cnn"
 KEPT = 2
-# A checkpoint is due when 50 times as long as the last one took to write has passed, so that they
-# take less than 2% of the time; at the latest after four and a half minutes.
+# The next checkpoint is due after 50 times as long as the last one took to write, so that they take
+# less than 2% of the time; at the latest after four and a half minutes.
 COST_FACTOR = 50
-MOST_SECONDS = 270.0
-# Within an epoch, not more often than this; and what a disk writes at the least, for the first.
-LEAST_SECONDS = 5.0
+MAX_SECONDS = 270.0
+# The shortest time between two checkpoints within an epoch.
+MIN_SECONDS = 5.0
+# What a slow disk writes: how long the first checkpoint will take is estimated from this.
 BYTES_PER_SECOND = 300e6
 
 State = dict[str, Any]
 
 
 def fingerprint(params: Mapping[str, Any], network: nn.Module, images: list[Images]) -> str:
-    """Return 32 hex digits of what a run depends on.
+    """Return 32 hex digits that identify all that a run depends on.
+
+    That includes the code of every module of the package that is imported.
 
     Args:
-        params: whatever the run reads, and what it runs on: JSON values.
-        network: as it is before training.
-        images: the data as it is trained and validated on.
-
-    The code is that of the package's modules, as far as they are imported.
+        params: what the run reads, and the device and versions it runs on, as JSON values.
+        network: before training.
+        images: the training and validation images.
     """
     digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode())
     package = Path(__file__).parents[1]
@@ -57,19 +58,19 @@ def fingerprint(params: Mapping[str, Any], network: nn.Module, images: list[Imag
 
 
 class Checkpoints:
-    """The checkpoints of one run, in a folder that one process at a time may hold."""
+    """The checkpoints of one run, in a folder that only one process at a time can hold."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep them in `folder`, the run's own."""
+        """Keep the checkpoints in `folder`, which is this run's own."""
         self.folder = folder
         self.cost_seconds = 0.0
         self.written = time.perf_counter()
 
     def __enter__(self) -> Self:
-        """Take hold of the folder, and clear away what a killed process was writing.
+        """Lock the folder, and remove what a killed process left half written.
 
         Raises:
-            InputError: a living process holds it.
+            InputError: another process holds the lock.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / "lock").open("a+")
@@ -80,7 +81,7 @@ class Checkpoints:
             holder = self._lock.read() or "unknown"
             self._lock.close()
             raise InputError(
-                f"process {holder} trains this very run already: wait for it, or stop it with "
+                f"process {holder} is already training this same run: wait for it, or stop it with "
                 f"`kill {holder}`; it saves its work first, and the next run goes on from there"
             ) from None
         self._lock.truncate(0)
@@ -99,20 +100,20 @@ class Checkpoints:
         self._lock.close()
 
     def due(self, *, epoch_ended: bool) -> bool:
-        """Whether so much time has passed that another is worth its cost."""
-        least = 0.0 if epoch_ended else LEAST_SECONDS
-        wanted = min(max(COST_FACTOR * self.cost_seconds, least), MOST_SECONDS)
-        return time.perf_counter() - self.written >= wanted
+        """Return whether enough time has passed for another checkpoint to be worth its cost."""
+        shortest = 0.0 if epoch_ended else MIN_SECONDS
+        interval = min(max(COST_FACTOR * self.cost_seconds, shortest), MAX_SECONDS)
+        return time.perf_counter() - self.written >= interval
 
     def expect(self, size: int) -> None:
-        """Assume what a first checkpoint of `size` bytes will cost."""
+        """Estimate the time that a first checkpoint of `size` bytes will take."""
         self.cost_seconds = size / BYTES_PER_SECOND
 
     def write(self, state: State, step: int) -> None:
-        """Write a state of JSON values and tensors, made after `step` steps in all, atomically."""
+        """Write a state of JSON values and tensors, reached after `step` steps, atomically."""
         started = time.perf_counter()
         tensors: dict[str, Tensor] = {}
-        values = _part(state, "", tensors)
+        values = _extract_tensors(state, "", tensors)
         description = json.dumps({"values": values, "sha256": _digest(tensors)})
         path = self.folder / f"{step:012}.safetensors"
         with written_atomically(path) as unfinished:
@@ -123,13 +124,13 @@ class Checkpoints:
         self.cost_seconds = self.written - started
 
     def newest(self) -> State | None:
-        """Return the newest state that is whole, on the CPU; None where there is none."""
+        """Return the newest undamaged state, on the CPU, or None."""
         for path in self._newest_first():
             try:
                 return _read(path)
             except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
                 reason = " ".join(str(error).split())
-                print(f"checkpoint {path.name} is damaged ({reason}): trying the one before")
+                print(f"checkpoint {path.name} is damaged ({reason}): trying the one before it")
                 path.unlink()
         return None
 
@@ -147,33 +148,34 @@ def _read(path: Path) -> State:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if _digest(tensors) != description["sha256"]:
         raise ValueError("its content is not what was written")
-    state: State = _whole(description["values"], tensors)
+    state: State = _insert_tensors(description["values"], tensors)
     return state
 
 
-def _part(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
-    """Return `value` as JSON, its tensors moved to `tensors` and named in their places."""
+def _extract_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Move the tensors of `value` into `tensors`; return it as JSON values, with their names."""
     match value:
         case Tensor():
             tensors[name] = value.detach().cpu().contiguous()
             return {"tensor": name}
         case dict():
-            pairs = [[key, _part(part, f"{name}/{key}", tensors)] for key, part in value.items()]
-            return {"pairs": pairs}
+            # Pairs, as JSON would turn a key that is a number into text.
+            items = value.items()
+            return {"pairs": [[k, _extract_tensors(v, f"{name}/{k}", tensors)] for k, v in items]}
         case list() | tuple():
-            return [_part(part, f"{name}/{i}", tensors) for i, part in enumerate(value)]
+            return [_extract_tensors(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]
     return value
 
 
-def _whole(value: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Undo `_part`."""
+def _insert_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Undo `_extract_tensors`."""
     match value:
         case {"tensor": name}:
             return tensors[name]
         case {"pairs": pairs}:
-            return {key: _whole(part, tensors) for key, part in pairs}
+            return {key: _insert_tensors(item, tensors) for key, item in pairs}
         case list():
-            return [_whole(part, tensors) for part in value]
+            return [_insert_tensors(item, tensors) for item in value]
     return value
 
 

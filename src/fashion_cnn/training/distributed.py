@@ -1,4 +1,4 @@
-"""One training on several processes: started by torchrun, or alone."""
+"""Training on several processes that torchrun starts, or on one."""
 
 import os
 from collections.abc import Iterator
@@ -19,36 +19,36 @@ from fashion_cnn.base.errors import InputError
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train one network together."""
+    """This process's rank among those that train one network together."""
 
     rank: int = 0
     count: int = 1
 
     @property
     def main(self) -> bool:
-        """Whether this is the one process that reads checkpoints and writes."""
+        """Whether this is the process that reads checkpoints and writes files."""
         return self.rank == 0
 
     def share(self, batch: Tensor) -> Tensor:
-        """Return this process's part of a global batch (N, ...), in order; it may be empty."""
+        """Return this process's part of the whole batch (N, ...), in order; it may be empty."""
         return batch.tensor_split(self.count)[self.rank]
 
     def total(self, value: Tensor) -> Tensor:
-        """Return the sum of every process's `value`."""
+        """Return the sum of `value` over the processes."""
         if self.count > 1:
             dist.all_reduce(value)
         return value
 
     def highest(self, value: int) -> int:
-        """Return the highest of every process's `value`, agreed on by all."""
+        """Return the highest `value` of all processes."""
         if self.count == 1:
             return value
-        agreed = torch.tensor(value)
-        dist.all_reduce(agreed, dist.ReduceOp.MAX)
-        return int(agreed)
+        highest = torch.tensor(value)
+        dist.all_reduce(highest, dist.ReduceOp.MAX)
+        return int(highest)
 
     def from_main(self, value: Any) -> Any:
-        """Return the main process's `value` in every process."""
+        """Return the main process's `value`."""
         if self.count == 1:
             return value
         values = [value]
@@ -56,7 +56,7 @@ class Processes:
         return values[0]
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Return the network as trained here: its gradients are averaged over the processes."""
+        """Return the network, wrapped to average its gradients over several processes."""
         return network if self.count == 1 else DistributedDataParallel(network)
 
 
@@ -65,13 +65,13 @@ ALONE = Processes()
 
 @contextmanager
 def joined(compute: Compute) -> Iterator[tuple[Compute, Processes]]:
-    """Join the processes that torchrun started, or be alone; yield this one's device and place.
+    """Join the processes that torchrun started, if any; yield this one's device and rank.
 
-    Processes of one host take one CUDA device each. Gradients travel by NCCL between CUDA
+    The processes of a host use one CUDA device each. Gradients are exchanged by NCCL between CUDA
     devices and by Gloo between CPUs.
 
     Raises:
-        InputError: there are fewer CUDA devices than processes, or another process is lost.
+        InputError: a host has fewer CUDA devices than processes, or another process is lost.
     """
     if "RANK" not in os.environ:
         yield compute, ALONE
@@ -81,17 +81,19 @@ def joined(compute: Compute) -> Iterator[tuple[Compute, Processes]]:
         local, available = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
         if local >= available:
             raise InputError(
-                f"expected at most {available} process(es), one a CUDA device, got process "
-                f"{local}: lower --nproc-per-node"
+                f"expected at most {available} process(es), one per CUDA device, got one with "
+                f"local rank {local}: lower --nproc-per-node"
             )
         compute = replace(compute, device=torch.device("cuda", local))
         torch.cuda.set_device(compute.device)
         backend = "cpu:gloo,cuda:nccl"
     elif compute.device.type != "cpu":
-        raise InputError(f"one process is all that {compute.device.type} takes: unset LAUNCHER")
+        raise InputError(
+            f"training on {compute.device.type} takes a single process: unset LAUNCHER"
+        )
     try:
         store, rank, count = next(rendezvous("env://"))
-        # torchrun keeps one store: what the processes before a restart wrote would mislead these.
+        # torchrun keeps its store after a restart: the prefix hides what earlier processes wrote.
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         dist.init_process_group(
             backend,
@@ -105,7 +107,10 @@ def joined(compute: Compute) -> Iterator[tuple[Compute, Processes]]:
         if not any(name in str(error).lower() for name in ("gloo", "nccl", "connect")):
             raise
         reason = str(error).strip().splitlines()[0]
-        raise InputError(f"another process of this training is lost ({reason})") from None
+        raise InputError(
+            f"lost another process of this training ({reason}): start all of them again, and they "
+            "go on from the last checkpoint"
+        ) from None
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()

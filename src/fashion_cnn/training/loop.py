@@ -1,4 +1,4 @@
-"""The loop: one pass over the training images an epoch, validation after each."""
+"""The training loop: one pass over the training images per epoch, then validation."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import clip_grad_norm_, get_total_norm
+from torch.nn.utils import get_total_norm
 
 from fashion_cnn.base.compute import Compute, reseed
 from fashion_cnn.base.errors import InputError
@@ -17,27 +17,28 @@ from fashion_cnn.trained.inference import predict
 from fashion_cnn.training.augmentation import augment, draw
 from fashion_cnn.training.distributed import ALONE, Processes
 from fashion_cnn.training.state import Epoch, TrainingState
+from fashion_cnn.training.step import count_correct, train_step
 from fashion_cnn.training.tracking import Tracker
 
 
 @dataclass(frozen=True)
 class Loop:
-    """A training's state and what surrounds it; the recipe is the state's."""
+    """All that the training of `state.network` by `state.recipe` needs."""
 
     state: TrainingState
     transform: Transform
     compute: Compute
     tracker: Tracker | None = None
-    """Of the main process alone."""
+    """Only the main process has one."""
     processes: Processes = ALONE
     pause: Callable[[bool], None] = lambda epoch_ended: None
-    """Called wherever the state is whole: after each step, each validation batch, each epoch."""
+    """Called where the state can be saved: after each step, validation batch and epoch."""
     made_with: Mapping[str, Any] = field(default_factory=dict)
     log_interval: int = 50
     """Steps between two points of TensorBoard's training loss."""
 
     def fit(self, training: Images, validation: Images) -> None:
-        """Train on images of the compute device until the recipe's end.
+        """Train until the recipe's end, on images on the compute device.
 
         Raises:
             InputError: the loss or the gradients are not finite, or torch.compile fails.
@@ -45,31 +46,31 @@ class Loop:
         try:
             self._fit(training, validation)
         except Exception as error:
-            compiler = type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
-            if not compiler:
+            if not type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
                 raise
+            reason = str(error).strip().splitlines()[0]
             raise InputError(
-                f"{self.state.model}.compile: torch.compile failed "
-                f"({str(error).strip().splitlines()[0]}): install a C++ compiler or set it to false"
+                f"{self.state.model}.compile: torch.compile failed ({reason}): install a C++ "
+                "compiler or set it to false"
             ) from None
 
     def _fit(self, training: Images, validation: Images) -> None:
         state, device = self.state, self.compute.device
-        frozen, runner = None, state.network
+        frozen_before, runner = None, state.network
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             while not state.finished:
-                names = dict(state.network.named_parameters())
-                now = {name for name in names if state.recipe.frozen(name, state.epoch)}
-                if frozen != now:
-                    for name, parameter in names.items():
-                        parameter.requires_grad_(name not in now)
-                    frozen, runner = now, self._runner()
+                parameters = dict(state.network.named_parameters())
+                frozen = {name for name in parameters if state.recipe.frozen(name, state.epoch)}
+                if frozen != frozen_before:
+                    for name, parameter in parameters.items():
+                        parameter.requires_grad_(name not in frozen)
+                    frozen_before, runner = frozen, self._runner()
                 self._train_epoch(runner, training)
                 self._validate(len(training), validation)
                 self.pause(True)
 
     def _runner(self) -> nn.Module:
-        """Return the network as its steps are run: compiled, on several processes, or as it is."""
+        """Return the network that steps run: wrapped for several processes, compiled, or itself."""
         runner = self.processes.wrap(self.state.network)
         if self.state.recipe.compile:
             return cast(nn.Module, torch.compile(runner, dynamic=False))
@@ -111,6 +112,7 @@ class Loop:
             self.tracker.stop_clock()
 
     def _log(self, clipped_norm: Tensor | None) -> None:
+        """Check that losses and gradients are finite, and track them."""
         state = self.state
         state.check_finite()
         gradients = [p.grad for p in state.network.parameters() if p.grad is not None]
@@ -123,10 +125,10 @@ class Loop:
         state.losses.clear()
 
     def _validate(self, trained: int, validation: Images) -> None:
-        """Predict every validation image once, and end the epoch."""
+        """Predict every validation image, and end the epoch, which trained `trained` images."""
         state, step = self.state, self.state.total_steps
         logits = self._predict(validation)
-        right = _count_right(logits, validation.labels)
+        correct = count_correct(logits, validation.labels)
         loss, train_loss = F.cross_entropy(logits, validation.labels), state.sums[0] / trained
         if not math.isfinite(loss):
             raise state.not_finite("validation loss", loss.item(), state.step)
@@ -135,7 +137,7 @@ class Loop:
             train_loss=train_loss.item(),
             train_accuracy=state.sums[1].item() / trained,
             validation_loss=loss.item(),
-            validation_accuracy=right.item() / len(validation),
+            validation_accuracy=correct.item() / len(validation),
             learning_rate=state.learning_rate,
         )
         state.end_epoch(row)
@@ -144,63 +146,15 @@ class Loop:
             self.tracker.predictions(validation[:8], logits[:8], step)
 
     def _predict(self, images: Images) -> Tensor:
-        """Return the logits of `images`, each process having computed some of the batches."""
+        """Return the logits of `images`; each process computes some of the batches."""
         size, processes = self.state.recipe.batch_size, self.processes
         logits = torch.zeros(len(images), len(CLASSES), device=images.labels.device)
         for start in range(0, len(images), size * processes.count):
             first = start + size * processes.rank
             batch = images[first : first + size]
             if len(batch):
-                found = predict(self.state.validated, batch, self.transform, self.compute, size)
-                logits[first : first + size] = found
+                logits[first : first + size] = predict(
+                    self.state.validated, batch, self.transform, self.compute, size
+                )
             self.pause(False)
         return processes.total(logits)
-
-
-def train_step(
-    state: TrainingState,
-    runner: nn.Module,
-    batch: Images,
-    size: int,
-    transform: Transform,
-    compute: Compute,
-    processes: Processes = ALONE,
-) -> Tensor | None:
-    """Train one step and count it in `state`.
-
-    Args:
-        state: of the training.
-        runner: `state.network`, compiled or wrapped as it may be.
-        batch: this process's images, on its device.
-        size: images of all processes in this step.
-        transform: from pixels to inputs.
-        compute: where, and in what type.
-        processes: who takes part.
-
-    Returns:
-        The norm of the gradients (), where the recipe clips it.
-    """
-    recipe, norm = state.recipe, None
-    with compute.autocast():
-        logits = runner(transform(batch.pixels)).float()
-    loss = F.cross_entropy(
-        logits, batch.labels, reduction="sum", label_smoothing=recipe.label_smoothing
-    )
-    state.optimizer.zero_grad()
-    # The processes' gradients are averaged, and the loss is a mean over the images of all.
-    (loss * (processes.count / size)).backward()
-    if recipe.clip_norm is not None:
-        norm = clip_grad_norm_(state.network.parameters(), recipe.clip_norm)
-    state.optimizer.step()
-    state.schedule.step()
-    if state.average:
-        state.average.update_parameters(state.network)
-    sums = torch.stack([loss.detach(), _count_right(logits, batch.labels)])
-    state.sums += processes.total(sums)
-    state.losses.append(sums[0] / size)
-    state.step += 1
-    return norm
-
-
-def _count_right(logits: Tensor, labels: Tensor) -> Tensor:
-    return (logits.argmax(dim=1) == labels).sum().float()

@@ -1,4 +1,4 @@
-"""Optimisers and schedules: torch's own, at a recipe's settings."""
+"""Optimisers and schedules: torch's own, with a recipe's settings."""
 
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
@@ -11,15 +11,20 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
 )
 
-from fashion_cnn.base.params import Recipe
+from fashion_cnn.base.recipes import Recipe
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
-    """Return torch's own optimiser for the recipe, fused, with a group for each learning rate."""
-    groups: dict[float, list[nn.Parameter]] = {}
+    """Return torch's own optimiser for the recipe, fused, with a group for each learning rate.
+
+    Parameters that are frozen at first have groups of their own: fused SGD with momentum fails
+    where some of a group's parameters have a momentum already and others get their first gradient.
+    """
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
-        groups.setdefault(recipe.learning_rate_of(name), []).append(parameter)
-    weights = [{"params": group, "lr": rate} for rate, group in groups.items()]
+        key = recipe.learning_rate_of(name), recipe.frozen(name, epoch=1)
+        groups.setdefault(key, []).append(parameter)
+    weights = [{"params": group, "lr": rate} for (rate, _), group in groups.items()]
     rate, decay = recipe.learning_rate, recipe.weight_decay
     match recipe.optimizer:
         case "sgd":
@@ -32,28 +37,30 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
 
 
 def make_schedule(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler:
-    """Return torch's own schedule for the recipe, to be stepped after each optimiser step.
+    """Return torch's own schedule for the recipe; call its `step` after each optimiser step.
 
-    The rate rises over the first `warmup_fraction` of the steps: along one_cycle's own cosine, or
-    linearly before constant and cosine.
+    The rate rises over the first `warmup_fraction` of the steps: along a cosine for one_cycle,
+    linearly for constant and cosine.
     """
     warmup_steps = round(recipe.warmup_fraction * total_steps)
     if recipe.schedule == "one_cycle":
-        # torch divides by zero where the rate rises over one step.
-        rising = max(recipe.warmup_fraction, 2 / (total_steps + 1)) if warmup_steps else 0.0
+        # torch divides by zero if the rate rises over a single step.
+        warmup = max(recipe.warmup_fraction, 2 / (total_steps + 1)) if warmup_steps else 0.0
         return OneCycleLR(
             optimizer,
             max_lr=[group["lr"] for group in optimizer.param_groups],
             total_steps=total_steps + 1,
-            pct_start=rising,
+            pct_start=warmup,
             cycle_momentum=False,
         )
-    after = max(total_steps - warmup_steps, 1)
+    remaining_steps = max(total_steps - warmup_steps, 1)
     if not warmup_steps:
-        return _after_warmup(optimizer, recipe, after)
+        return _after_warmup(optimizer, recipe, remaining_steps)
     rise = LinearLR(optimizer, start_factor=1 / (warmup_steps + 1), total_iters=warmup_steps)
     return SequentialLR(
-        optimizer, [rise, _after_warmup(optimizer, recipe, after)], milestones=[warmup_steps]
+        optimizer,
+        [rise, _after_warmup(optimizer, recipe, remaining_steps)],
+        milestones=[warmup_steps],
     )
 
 

@@ -1,4 +1,4 @@
-"""One training from parameters to weights: begun anew or gone on with, watched, saved."""
+"""One training, from params to weights: begun or resumed, tracked, saved."""
 
 import json
 import sys
@@ -27,7 +27,7 @@ from fashion_cnn.base.paths import (
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.dataset.images import Transform, read_split
 from fashion_cnn.trained import weights
-from fashion_cnn.training.checkpoint import Checkpoints, fingerprint
+from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint
 from fashion_cnn.training.distributed import Processes, joined
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.state import TrainingState
@@ -42,9 +42,9 @@ def train(
     dataset: Dataset,
     log_interval: int,
 ) -> None:
-    """Train a network from its seed, or from its last checkpoint, and write what came of it.
+    """Train a network from its seed or from its last checkpoint, and write the results.
 
-    Under torchrun, every process trains a part of each batch, and the first alone writes.
+    Under torchrun, every process trains a part of each batch, and only the first one writes.
 
     Args:
         model: lenet, vgg or vgg11; names the files.
@@ -54,64 +54,58 @@ def train(
         log_interval: steps between two points of TensorBoard's training loss.
 
     Raises:
-        InputError: data is missing, the device is not here, or the loss is not finite.
-        SystemExit: a signal asked to stop; what is trained is saved.
+        InputError: data is missing, the machine lacks the device, or the loss is not finite.
+        SystemExit: a signal asked to stop; the training so far is saved.
     """
-    shapes = root() / "data" / "shapes" / f"{model}.json"
-    if not shapes.is_file():
-        raise InputError(f"{shapes} is missing: run `dvc repro check_shapes`")
-    layers = json.loads(shapes.read_text("utf-8"))
-    chosen = prepare(recipe.device, recipe.precision, deterministic=recipe.deterministic)
-    with own_gpu(chosen) as own, joined(own) as (compute, processes), ExitStack() as stack:
-        training, validation = read_split(dataset_folder(), dataset)
-        training = training[: recipe.train_images]
+    layers = _read_layers(model)
+    prepared = prepare(recipe.device, recipe.precision, deterministic=recipe.deterministic)
+    with own_gpu(prepared) as held, joined(held) as (compute, processes), ExitStack() as stack:
+        training, validation = read_split(dataset_folder(), dataset, recipe.train_images)
         transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
-        with seeded(recipe.seed, "initial weights"):
-            network = build(**recipe.architecture())
-        inputs = {"recipe": recipe.model_dump(), "dataset": dataset.model_dump()}
-        key = fingerprint(inputs | compute.identity(), network, [training, validation])
+        network = _initial_network(build, recipe)
         checkpoints: Checkpoints | None = None
         if processes.main:
+            inputs = {"recipe": recipe.model_dump(), "dataset": dataset.model_dump()}
+            key = fingerprint(inputs | compute.identity(), network, [training, validation])
             checkpoints = _hold_checkpoints(stack, key)
             weights.save_kernels(initial_kernels_file(model), network)
-
-        network.to(compute.device).to(memory_format=torch.channels_last)
+        network.to(compute.device)
         training, validation = training.to(compute.device), validation.to(compute.device)
         state = TrainingState(model, network, recipe, ceil(len(training) / recipe.batch_size))
-        saved = processes.from_main(checkpoints.newest() if checkpoints else None)
-        made_with: dict[str, Any] = compute.describe() | {"processes": processes.count}
-        if saved:
-            state.restore(saved["state"])
-            made_with = _continued(saved["made_with"], made_with)
+        saved, made_with = _resume(state, checkpoints, compute, processes)
         tracker: Tracker | None = None
-        if processes.main:
-            tracker = stack.enter_context(Tracker(root(), model, saved and saved["tracker"]))
-            _introduce(tracker, state, made_with, training.pixels, transform, layers)
         if checkpoints:
             checkpoints.expect(state.size())
+            tracker = stack.enter_context(Tracker(root(), model, saved and saved["tracker"]))
+            _introduce(tracker, state, made_with, training.pixels, transform, layers)
         stop = stack.enter_context(Stop())
         pause = partial(_pause, state, checkpoints, tracker, made_with, processes, stop)
         loop = Loop(state, transform, compute, tracker, processes, pause, made_with, log_interval)
         loop.fit(training, validation)
-
         if checkpoints and tracker:
-            weights.save(
-                weights_file(model),
-                state.keep(),
-                model=model,
-                architecture=recipe.architecture(),
-                transform=transform,
-                recipe=recipe.model_dump(),
-                made_with=made_with,
-            )
+            _save_weights(state, transform, made_with)
             checkpoints.remove()
             _conclude(state, tracker, compute, processes, layers, len(training))
 
 
-def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
-    """Hold the repository's checkpoints of this run, or this copy's own.
+def _read_layers(model: str) -> list[dict[str, Any]]:
+    """Return the traced layers of the network, one row per layer."""
+    path = root() / "data" / "shapes" / f"{model}.json"
+    if not path.is_file():
+        raise InputError(f"{path} is missing: run `dvc repro check_shapes`")
+    layers: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))
+    return layers
 
-    DVC makes copies for experiments, and several may train the very same at a moment.
+
+def _initial_network(build: Callable[..., nn.Module], recipe: Recipe) -> nn.Module:
+    with seeded(recipe.seed, "initial weights"):
+        return build(**recipe.architecture()).to(memory_format=torch.channels_last)
+
+
+def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
+    """Lock the run's checkpoints in the repository, or else in this copy of it.
+
+    DVC copies the repository for experiments, and two copies may train the same run at once.
     """
     try:
         return stack.enter_context(Checkpoints(checkpoints_folder() / key))
@@ -121,11 +115,25 @@ def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
         return stack.enter_context(Checkpoints(root() / ".checkpoints" / key))
 
 
-def _continued(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Say with what a training was made that was begun with `before` and goes on with `now`."""
-    if {name: value for name, value in before.items() if name != "begun_with"} == now:
-        return before
-    return now | {"begun_with": before}
+def _resume(
+    state: TrainingState, checkpoints: Checkpoints | None, compute: Compute, processes: Processes
+) -> tuple[State | None, dict[str, Any]]:
+    """Restore the newest checkpoint, if there is one.
+
+    Returns:
+        The checkpoint, and what the training is made with; if it was begun with something else,
+        then that too, as `begun_with`.
+    """
+    made_with: dict[str, Any] = compute.describe() | {"processes": processes.count}
+    saved: State | None = processes.from_main(checkpoints and checkpoints.newest())
+    if saved:
+        state.restore(saved["state"])
+        before = saved["made_with"]
+        if {name: value for name, value in before.items() if name != "begun_with"} == made_with:
+            made_with = before
+        else:
+            made_with["begun_with"] = before
+    return saved, made_with
 
 
 def _introduce(
@@ -136,7 +144,7 @@ def _introduce(
     transform: Transform,
     layers: list[dict[str, Any]],
 ) -> None:
-    """Show what is trained, or where an interrupted run goes on."""
+    """Show what is trained, or where an interrupted run resumes."""
     if not state.total_steps:
         tracker.begin(state.network, pixels[:64], transform(pixels[:1]), layers)
         return
@@ -154,13 +162,13 @@ def _pause(
     stop: Stop,
     epoch_ended: bool,
 ) -> None:
-    """Save where it is time to; save and end where a signal has asked to."""
+    """Save if a checkpoint is due; save and exit if a signal has asked to stop."""
     number = processes.highest(stop.signal)
     if checkpoints and tracker and (number or checkpoints.due(epoch_ended=epoch_ended)):
         state.check_finite()
         step = state.total_steps
-        whole = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint(step)}
-        checkpoints.write(whole | {"made_with": made_with}, step)
+        saved = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint(step)}
+        checkpoints.write(saved | {"made_with": made_with}, step)
     if number:
         if processes.main:
             print(
@@ -171,16 +179,28 @@ def _pause(
         raise SystemExit(128 + number)
 
 
+def _save_weights(state: TrainingState, transform: Transform, made_with: dict[str, Any]) -> None:
+    weights.save(
+        weights_file(state.model),
+        state.keep(),
+        model=state.model,
+        architecture=state.recipe.architecture(),
+        transform=transform,
+        recipe=state.recipe.model_dump(exclude={"budget"}),
+        made_with=made_with,
+    )
+
+
 def _conclude(
     state: TrainingState,
     tracker: Tracker,
     compute: Compute,
     processes: Processes,
     layers: list[dict[str, Any]],
-    images_an_epoch: int,
+    images_per_epoch: int,
 ) -> None:
-    """Print the run's last line: what was reached, how fast, and how near the device's peak."""
-    images, seconds = images_an_epoch * len(state.rows), sum(tracker.seconds)
+    """Print the run's last line: its accuracy, its speed, and how close that is to the peak."""
+    images, seconds = images_per_epoch * len(state.rows), sum(tracker.seconds)
     operations = 6 * sum(layer["multiply_accumulates"] for layer in layers) * images
     peak = processes.count * probe(compute)
     print(

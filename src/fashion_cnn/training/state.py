@@ -1,4 +1,4 @@
-"""What a training changes as it goes: all that a checkpoint must hold to go on from there."""
+"""What changes as training goes on: all that a checkpoint needs to resume from it."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.params import Recipe
+from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.training.optimization import make_optimizer, make_schedule
 
 
@@ -26,20 +26,20 @@ class Epoch:
 
 
 class TrainingState:
-    """A network in training, its optimiser and schedule, and the position.
+    """A network in training, its optimiser and schedule, and the current epoch and step.
 
-    Order, augmentation and dropout are drawn anew from (seed, epoch, step), so that the position
-    stands for the state of every random generator.
+    Order, augmentation and dropout are drawn from (seed, epoch, step), so that no random
+    generator's state needs to be saved.
     """
 
     def __init__(self, model: str, network: nn.Module, recipe: Recipe, steps: int) -> None:
-        """Begin before the first of `steps` steps an epoch.
+        """Begin before the first step.
 
         Args:
             model: names the recipe in messages.
             network: on its device.
             recipe: how to train it.
-            steps: an epoch.
+            steps: per epoch.
         """
         self.model = model
         self.steps = steps
@@ -55,50 +55,50 @@ class TrainingState:
         self.rows: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.step = 0
-        # Of the epoch's first step.
+        # The rate at the epoch's first step.
         self.learning_rate = self._current_rate()
-        # Over the epoch's images so far: the sum of the losses, the number of right answers.
+        # Over the epoch's images so far: the sum of the losses, the number of correct predictions.
         self.sums = torch.zeros(2, device=next(network.parameters()).device)
-        # The steps' losses since they were last looked at.
+        # The losses of the steps since the last log entry.
         self.losses: list[Tensor] = []
 
     @property
     def epoch(self) -> int:
-        """The epoch that is trained, from 1."""
+        """The current epoch, from 1."""
         return len(self.rows) + 1
 
     @property
     def total_steps(self) -> int:
-        """Steps trained in all."""
+        """Steps trained so far, in all epochs."""
         return len(self.rows) * self.steps + self.step
 
     @property
     def validated(self) -> nn.Module:
-        """The network that is validated and kept: the moving average where there is one."""
+        """The network that is validated and kept: the moving average if the recipe has one."""
         return self.network if self.average is None else self.average.module
 
     @property
     def best_row(self) -> Epoch:
-        """The epoch of the highest validation accuracy, of the lowest loss among equals."""
+        """The epoch with the highest validation accuracy; among equals, with the lowest loss."""
         return max(self.rows, key=lambda row: (row.validation_accuracy, -row.validation_loss))
 
     @property
     def kept_row(self) -> Epoch:
-        """The epoch whose weights are kept so far."""
+        """The epoch whose weights would be kept if training ended now."""
         return self.best_row if self.recipe.keep == "best" else self.rows[-1]
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are trained, or patience has run out."""
+        """Whether all epochs are trained or patience has run out."""
         trained, patience = len(self.rows), self.recipe.patience
         waited = trained - self.best_row.epoch if self.rows else 0
         return trained == self.recipe.epochs or (patience is not None and waited >= patience)
 
     def check_finite(self) -> None:
-        """Look at the losses since the last look.
+        """Check the losses of the steps since the last log entry.
 
         Raises:
-            InputError: one is not finite; tells epoch, step, learning rate and what to try.
+            InputError: one is not finite; names epoch, step, learning rate and what to try.
         """
         for index, loss in enumerate(torch.stack(self.losses).tolist() if self.losses else []):
             if not math.isfinite(loss):
@@ -106,7 +106,7 @@ class TrainingState:
                 raise self.not_finite("loss", loss, step)
 
     def not_finite(self, quantity: str, value: float, step: int) -> InputError:
-        """Return the error to raise where `quantity` is not finite in `step` of the epoch."""
+        """Return the error that `quantity` is not finite at `step` of the epoch."""
         rate, model = self._current_rate(), self.model
         return InputError(
             f"{model}: the {quantity} is {value} in epoch {self.epoch}, step {step} of "
@@ -115,7 +115,7 @@ class TrainingState:
         )
 
     def end_epoch(self, row: Epoch) -> None:
-        """Take in an epoch's numbers and go to the start of the next."""
+        """Record an epoch's results and go to the start of the next."""
         self.rows.append(row)
         self.step = 0
         self.learning_rate = self._current_rate()
@@ -125,13 +125,13 @@ class TrainingState:
             self.best = {name: value.detach().cpu().clone() for name, value in weights.items()}
 
     def keep(self) -> nn.Module:
-        """Return the network to keep, its best weights put back where they are asked for."""
+        """Return the network to keep, with the best epoch's weights if the recipe asks for them."""
         if self.best:
             self.validated.load_state_dict(self.best)
         return self.validated
 
     def to_checkpoint(self) -> dict[str, Any]:
-        """Return everything as nested dicts and lists of values and tensors."""
+        """Return the whole state as nested dicts and lists of values and tensors."""
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -146,14 +146,14 @@ class TrainingState:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Go on from what `to_checkpoint` returned."""
+        """Resume from what `to_checkpoint` returned."""
         self.network.load_state_dict(saved["network"])
         self.optimizer.load_state_dict(saved["optimizer"])
-        for parameter, kept in self.optimizer.state.items():
-            for name, value in kept.items():
+        for parameter, values in self.optimizer.state.items():
+            for name, value in values.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
-                    # A fused step reads both in memory order, so both are laid out alike.
-                    kept[name] = torch.empty_like(parameter).copy_(value)
+                    # A fused step reads both in memory order: both need the same layout.
+                    values[name] = torch.empty_like(parameter).copy_(value)
         self.schedule.load_state_dict(saved["schedule"])
         if self.average:
             self.average.load_state_dict(saved["average"])
@@ -165,11 +165,9 @@ class TrainingState:
         self.losses = [*saved["losses"].to(self.sums.device)]
 
     def size(self) -> int:
-        """Return the bytes of a checkpoint, but for what is small beside them."""
+        """Return about how many bytes a checkpoint takes: the weights and their copies."""
         weights = sum(4 * parameter.numel() for parameter in self.network.parameters())
-        states = {"sgd": int(self.recipe.momentum > 0)}.get(self.recipe.optimizer, 2)
-        averages = int(self.average is not None) + int(self.recipe.keep == "best")
-        return weights * (1 + states + averages)
+        return weights * (1 + self.recipe.extra_weight_copies())
 
     def _current_rate(self) -> float:
         return float(self.schedule.get_last_lr()[0])

@@ -1,4 +1,4 @@
-"""A request to stop, by Ctrl-C or a scheduler, heard at a moment when nothing is lost."""
+"""Requests to stop, by Ctrl-C or a scheduler, kept until training can be saved."""
 
 import signal
 from types import FrameType, TracebackType
@@ -8,14 +8,14 @@ from typing import Self
 class Stop:
     """Inside the block, SIGTERM and SIGINT only set `signal`, which is 0 otherwise.
 
-    A second signal changes nothing: a launcher may pass on what the process has had already.
+    A second signal does no more: a launcher may pass on a signal that the process got already.
     """
 
     def __init__(self) -> None:
         self.signal = 0
 
     def __enter__(self) -> Self:
-        self._before = {
+        self._handlers = {
             number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)
         }
         return self
@@ -26,7 +26,7 @@ class Stop:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -1,1 +1,1 @@
-"""What a network has inside -> pictures."""
+"""From a network's kernels and feature maps to pictures."""

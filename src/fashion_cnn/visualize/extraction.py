@@ -1,4 +1,4 @@
-"""From a network's inside to tensors: kernels, feature maps, dead channels, where it looks."""
+"""From a network to tensors: its kernels, feature maps, dead channels, Grad-CAM."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
+from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import LayerKind
 from fashion_cnn.dataset.images import Images, Transform, batches
 from fashion_cnn.shapes import trace
@@ -18,13 +19,21 @@ TYPES: Mapping[LayerKind, tuple[type[nn.Module], ...]] = {
     "activation": (nn.ReLU,),
     "pool": (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d),
 }
-# Few enough that a VGG-11's maps at 224 pixels take 1.5 GB.
+# Feature maps of so many images at 224 pixels take 1.5 GB with VGG-11.
 BATCH_SIZE = 50
 
 
 @dataclass(frozen=True)
 class MapLayer:
-    """A layer that gives maps: of this shape (C, h, w), each value of so many pixels (h, w)."""
+    """A layer whose output is feature maps.
+
+    Attributes:
+        name: in the network.
+        kind: convolution, activation or pool.
+        type: the module's class.
+        shape: (C, h, w) of its output.
+        receptive_field: (h, w) of the pixels that a value depends on.
+    """
 
     name: str
     kind: LayerKind
@@ -39,21 +48,18 @@ def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
 
 
 def blocks(network: nn.Module, image_size: int) -> dict[str, list[MapLayer]]:
-    """Return, for each convolution by name, the layers that make its maps, in order of use.
-
-    They are the convolution itself and the activations and pools between it and the next one.
-    """
-    found: dict[str, list[MapLayer]] = {}
+    """Return each convolution with the activations and pools up to the next one, by its name."""
+    by_name: dict[str, list[MapLayer]] = {}
     block: list[MapLayer] = []
     for row in trace(network, (1, image_size, image_size)):
         module = network.get_submodule(row.name)
         kind = next((kind for kind, types in TYPES.items() if isinstance(module, types)), None)
         if kind == "convolution":
-            block = found[row.name] = []
-        # After the last map come layers of vectors, which belong to no convolution.
+            block = by_name[row.name] = []
+        # The classifier's activations give vectors, and belong to no convolution.
         if kind and len(row.output_shape) == 3:
             block.append(MapLayer(row.name, kind, row.kind, row.output_shape, row.receptive_field))
-    return found
+    return by_name
 
 
 @torch.inference_mode()
@@ -75,29 +81,30 @@ def dead_channels(
     network: nn.Module,
     images: Images,
     transform: Transform,
-    found: Mapping[str, Sequence[MapLayer]],
+    compute: Compute,
+    network_blocks: Mapping[str, Sequence[MapLayer]],
 ) -> dict[str, Tensor]:
-    """Return which channels are zero everywhere, for every image, after the activation: (C,) bool.
+    """Return which channels are zero everywhere after the activation, for every image: (C,) bool.
 
     Args:
-        network: put into evaluation mode.
+        network: on the compute device; put into evaluation mode.
         images: at least one.
         transform: what images go through before the network.
-        found: the network's `blocks`; one without an activation has no dead channels to tell.
+        compute: where.
+        network_blocks: the network's `blocks`; those without an activation are left out.
     """
-    device = next(network.parameters()).device
     activations = {
         layer.name: name
-        for name, block in found.items()
+        for name, block in network_blocks.items()
         for layer in block
         if layer.kind == "activation"
     }
     extractor = create_feature_extractor(network.eval(), return_nodes=activations)
     alive: dict[str, Tensor] = {}
     for batch in batches(images, BATCH_SIZE):
-        for name, maps in extractor(transform(batch.pixels.to(device))).items():
-            seen = maps.abs().amax(dim=(0, 2, 3)) > 0
-            alive[name] = alive[name] | seen if name in alive else seen
+        for name, maps in extractor(transform(batch.pixels.to(compute.device))).items():
+            active = maps.abs().amax(dim=(0, 2, 3)) > 0
+            alive[name] = alive[name] | active if name in alive else active
     return {name: ~alive[name].cpu() for name in activations.values()}
 
 
@@ -107,34 +114,38 @@ def strongest_channels(weight: Tensor) -> Tensor:
 
 
 def change(before: Tensor, after: Tensor) -> tuple[float, float]:
-    """Return how far a tensor moved, as a share of its first L2 norm, and the two's cosine."""
+    """Return the L2 norm of a tensor's change relative to that of `before`, and the cosine."""
     moved = (after - before).norm() / before.norm()
     return float(moved), float(F.cosine_similarity(before.flatten(), after.flatten(), dim=0))
 
 
-def explained_layer(found: Mapping[str, Sequence[MapLayer]], min_size: int) -> MapLayer:
+def explained_layer(network_blocks: Mapping[str, Sequence[MapLayer]], min_size: int) -> MapLayer:
     """Return the layer that Grad-CAM reads.
 
-    It is that of the last convolution whose maps are at least `min_size` pixels a side, as deeper
-    maps say more of the class and less of the place; of the first convolution, if none is. Of
-    its layers it is the activation, where there is one.
+    It is the activation, or else the convolution, of the last block whose maps are at least
+    `min_size` pixels wide and high, or of the first block if there is none: deeper maps say more
+    about the class, but less about where it is.
+
+    Args:
+        network_blocks: the network's `blocks`.
+        min_size: in pixels.
     """
-    large = [block for block in found.values() if min(block[0].shape[1:]) >= min_size]
-    block = large[-1] if large else next(iter(found.values()))
+    large = [block for block in network_blocks.values() if min(block[0].shape[1:]) >= min_size]
+    block = large[-1] if large else next(iter(network_blocks.values()))
     return next((layer for layer in block if layer.kind == "activation"), block[0])
 
 
 def grad_cam(network: nn.Module, layer: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
-    """Return how much each place of a layer's maps speaks for a class: (N, h, w), from 0 to 1.
+    """Return how much each position of a layer's maps speaks for a class: (N, h, w) in [0, 1].
 
     Args:
         network: put into evaluation mode.
         layer: the module of `network` whose output (N, C, h, w) is read.
         inputs: (N, 1, H, W) float32, transformed as the network expects.
-        targets: (N,) int64, the class of each image to explain.
+        targets: (N,) int64, the class to explain for each image.
 
-    Source: Selvaraju et al. (2017), eq. 1 and 2, as Captum computes it; each image's greatest
-    value is then made 1.
+    Source: Selvaraju et al. (2017), eq. 1 and 2, as computed by Captum; each image is then scaled
+    so that its maximum is 1.
     """
     explained = LayerGradCam(network.eval(), layer)
     heat = explained.attribute(inputs, targets, relu_attributions=True).detach()[:, 0]

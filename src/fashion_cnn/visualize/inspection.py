@@ -1,4 +1,4 @@
-"""What there is to see in a trained network, for some test images."""
+"""Look into a trained network: kernels, feature maps, dead channels, and Grad-CAM."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import ExportImages
 from fashion_cnn.dataset.images import Images, Transform
+from fashion_cnn.trained.inference import predict
 from fashion_cnn.visualize.extraction import (
     MapLayer,
     blocks,
@@ -22,13 +24,13 @@ from fashion_cnn.visualize.extraction import (
 
 @dataclass(frozen=True)
 class Example:
-    """An image and the network's answer.
+    """An image and the network's prediction.
 
     Attributes:
-        index: which of the test images.
+        index: of the test image.
         pixels: (1, 28, 28) uint8.
         label: the true class.
-        predicted: the network's.
+        predicted: the predicted class.
         probability: of the predicted class.
     """
 
@@ -44,14 +46,14 @@ class Findings:
     """What there is to draw of a network.
 
     Attributes:
-        kernels: of each convolution, its weight (out, in, h, w) before and after training.
-        dead: of each convolution that an activation follows, (C,) bool: the channels that are
-            zero after it for each of `dead_images` images.
-        dead_images: how many these are.
+        kernels: each convolution's weight (out, in, h, w) before and after training.
+        dead: for each convolution that an activation follows, (C,) bool: which channels are zero
+            after the activation for all of `dead_images` images.
+        dead_images: how many images that is.
         examples: N images.
-        maps: of each convolution, the layers chosen and their outputs (N, C, h, w).
+        maps: for each convolution, the layers to draw and their outputs (N, C, h, w).
         explained: the layer that Grad-CAM reads.
-        heat: (N, h, w), from 0 to 1, what Grad-CAM says of each image.
+        heat: (N, h, w) in [0, 1], Grad-CAM's map of each image.
     """
 
     kernels: Mapping[str, tuple[Tensor, Tensor]]
@@ -84,51 +86,48 @@ def inspect(
     transform: Transform,
     initial_kernels: Mapping[str, Tensor],
     images: Images,
-    chosen: ExportImages,
+    settings: ExportImages,
+    compute: Compute,
 ) -> Findings:
-    """Look into a trained network, on the device that it lies on.
+    """Look into a trained network.
 
     Args:
-        network: put into evaluation mode.
+        network: on the compute device; put into evaluation mode.
         transform: what images go through before the network.
-        initial_kernels: weight (out, in, h, w) of each convolution, by its name, before training.
-        images: the test images.
-        chosen: which images, and what to look at.
+        initial_kernels: each convolution's weight (out, in, h, w) before training, by its name.
+        images: the test images, on the CPU.
+        settings: which images and layers to look at.
+        compute: where, in float32.
     """
-    indices = one_per_class(images.labels) if chosen.images == "one_per_class" else chosen.images
-    inputs = transform(images.pixels[indices].to(next(network.parameters()).device))
-    with torch.inference_mode():
-        probabilities = network.eval()(inputs).softmax(dim=1)
-    predicted = probabilities.argmax(dim=1)
-    examples = [
-        Example(index, pixels, int(label), int(answer), float(row[answer]))
-        for index, pixels, label, answer, row in zip(
-            indices,
-            images.pixels[indices],
-            images.labels[indices],
-            predicted,
-            probabilities,
-            strict=True,
-        )
-    ]
-    found = blocks(network, transform.image_size)
-    layers = [layer for block in found.values() for layer in block]
-    shown = [layer.name for layer in layers if layer.kind in chosen.maps_after]
+    indices = (
+        one_per_class(images.labels) if settings.images == "one_per_class" else settings.images
+    )
+    selected = images[torch.tensor(indices)]
+    logits = predict(network, selected, transform, compute, len(selected))
+    probabilities, predicted = logits.softmax(dim=1).max(dim=1)
+    answers = zip(indices, selected.labels, predicted, probabilities, strict=True)
+    network_blocks = blocks(network, transform.image_size)
+    layers = [layer for block in network_blocks.values() for layer in block]
+    shown = [layer.name for layer in layers if layer.kind in settings.maps_after]
+    inputs = transform(selected.pixels.to(compute.device))
     maps = feature_maps(network, inputs, shown)
-    counted = images[: chosen.dead_channel_images]
-    explained = explained_layer(found, chosen.grad_cam_size)
+    first_images = images[: settings.dead_channel_images]
+    explained = explained_layer(network_blocks, settings.grad_cam_size)
     module = network.get_submodule(explained.name)
     return Findings(
         kernels={
             name: (initial_kernels[name], layer.weight.detach().cpu())
             for name, layer in convolutions(network).items()
         },
-        dead=dead_channels(network, counted, transform, found),
-        dead_images=len(counted),
-        examples=examples,
+        dead=dead_channels(network, first_images, transform, compute, network_blocks),
+        dead_images=len(first_images),
+        examples=[
+            Example(index, images.pixels[index], int(label), int(answer), float(probability))
+            for index, label, answer, probability in answers
+        ],
         maps={
             name: [(layer, maps[layer.name].cpu()) for layer in block if layer.name in maps]
-            for name, block in found.items()
+            for name, block in network_blocks.items()
             if any(layer.name in maps for layer in block)
         },
         explained=explained,
@@ -137,5 +136,5 @@ def inspect(
 
 
 def one_per_class(labels: Tensor) -> list[int]:
-    """Return the index of the first image of each class in labels (N,), class by class."""
+    """Return the index of each class's first image among labels (N,), in the classes' order."""
     return [int((labels == label).nonzero()[0]) for label in labels.unique()]

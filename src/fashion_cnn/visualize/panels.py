@@ -1,4 +1,4 @@
-"""Panels of numbered tiles side by side on one scale, placed to the inch."""
+"""Panels of numbered tiles side by side, on one colour scale, laid out in inches."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ from torch import Tensor
 from fashion_cnn.dataset.images import CLASSES
 from fashion_cnn.visualize.inspection import Example
 
-# Red above and blue below a white 0, or grey as in the tutorial.
+# Red above 0, white at 0 and blue below it; or grey, as in the tutorial.
 COLORMAPS = {"diverging": "RdBu_r", "grey": "gray"}
 QUIET, RIGHT, WRONG = "#57606a", "#1a7f37", "#cf222e"
-# Inches: around and between parts, a line of text, a tile's number, parts' sides.
+# In inches: space around and between parts, a line of text, a tile's number; the parts' widths.
 MARGIN, LINE, NUMBER = 0.15, 0.2, 0.14
 PANEL, IMAGE, BAR = 4.2, 2.0, 0.12
 HEADING = 0.55
@@ -31,18 +31,18 @@ DPI = 100
 
 @dataclass(frozen=True)
 class Sheet:
-    """Tiles row by row, as near a square as it comes, each under its number; nan between them.
+    """Tiles in rows, about as many as columns, with space for a number above each tile.
 
     Attributes:
-        pixels: (H, W) float32.
+        pixels: (H, W) float32, NaN between the tiles.
         corners: x and y of each tile's upper left corner, in pixels.
-        side: width and height of a tile, in pixels.
-        height: in inches, when the sheet is a panel wide.
+        tile_size: width and height of a tile, in pixels.
+        height: in inches, if the sheet is as wide as a panel.
     """
 
     pixels: Tensor
     corners: list[tuple[float, float]]
-    side: tuple[int, int]
+    tile_size: tuple[int, int]
     height: float
 
 
@@ -56,16 +56,16 @@ def draw_panels(
     example: Example | None = None,
     marked: Sequence[int] = (),
 ) -> Figure:
-    """Draw panels of tiles side by side, the same tile at the same place, on one scale.
+    """Draw panels of tiles side by side, on one colour scale.
 
     Args:
         title: in bold.
-        subtitle: a line below it.
+        subtitle: a line below the title.
         panels: tiles (N, h, w) by the panel's title.
-        labels: what stands above each of the N tiles.
-        colors: diverging, centred on 0; or grey, from the least to the greatest value.
-        example: an image to stand before the panels, with the network's answer.
-        marked: tiles with a red frame and number.
+        labels: the text above each of the N tiles, the same in every panel.
+        colors: diverging, centred on 0; or grey, from the lowest to the highest value.
+        example: an image to draw left of the panels, with the network's prediction.
+        marked: indices of tiles to draw with a red frame and number.
     """
     sheets = {name: arrange(tiles) for name, tiles in panels.items()}
     height = max(sheet.height for sheet in sheets.values())
@@ -82,34 +82,34 @@ def draw_panels(
         axes = place(figure, left, bottom, PANEL, sheet.height)
         axes.imshow(sheet.pixels.numpy(), cmap=COLORMAPS[colors], norm=norm, aspect="auto")
         axes.set_title(name, fontsize=9)
-        _number(axes, sheet, labels, marked)
+        _draw_labels(axes, sheet, labels, marked)
     scale = ScalarMappable(norm, COLORMAPS[colors])
     draw_bar(figure, scale, width - BAR - 4 * MARGIN, MARGIN, height)
     return figure
 
 
 def arrange(tiles: Tensor) -> Sheet:
-    """Lay tiles (N, h, w) out for a panel."""
+    """Arrange tiles (N, h, w) for a panel."""
     columns = math.ceil(math.sqrt(len(tiles)))
     rows = math.ceil(len(tiles) / columns)
-    # Small tiles are enlarged, so that a gap of whole pixels between them is narrow.
+    # Small tiles are enlarged, so that a gap of one pixel is narrow beside them.
     scale = max(1, round(64 / tiles.shape[2]))
     large = tiles.repeat_interleave(scale, dim=1).repeat_interleave(scale, dim=2)
-    high, wide = large.shape[1:]
-    gap = max(1, round(wide / 12))
-    across = columns * (wide + gap) - gap
-    head = math.ceil(NUMBER * across / PANEL)
-    pixels = torch.full((rows * (high + head), across), math.nan)
+    height, width = large.shape[1:]
+    gap = max(1, round(width / 12))
+    sheet_width = columns * (width + gap) - gap
+    head = math.ceil(NUMBER * sheet_width / PANEL)
+    pixels = torch.full((rows * (height + head), sheet_width), math.nan)
     corners = []
     for index, tile in enumerate(large):
-        top, left = index // columns * (high + head) + head, index % columns * (wide + gap)
-        pixels[top : top + high, left : left + wide] = tile
+        top, left = index // columns * (height + head) + head, index % columns * (width + gap)
+        pixels[top : top + height, left : left + width] = tile
         corners.append((left - 0.5, top - 0.5))
-    return Sheet(pixels, corners, (wide, high), PANEL * pixels.shape[0] / across)
+    return Sheet(pixels, corners, (width, height), PANEL * pixels.shape[0] / sheet_width)
 
 
 def make_figure(width: float, height: float, title: str, subtitle: str) -> Figure:
-    """Return a figure of this size in inches under two lines of text."""
+    """Return a figure of this size in inches, with two lines of text at the top."""
     figure = Figure((width, height), dpi=DPI)
     left, top = MARGIN / width, 1 - 0.08 / height
     figure.text(left, top, title, fontsize=11, va="top", weight="bold")
@@ -118,15 +118,22 @@ def make_figure(width: float, height: float, title: str, subtitle: str) -> Figur
 
 
 def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Return axes without a frame, at a place in inches."""
-    across, up = figure.get_size_inches()
-    axes = figure.add_axes((left / across, bottom / up, width / across, height / up))
+    """Return new axes without a frame, at a position in inches."""
+    figure_width, figure_height = figure.get_size_inches()
+    axes = figure.add_axes(
+        (
+            left / figure_width,
+            bottom / figure_height,
+            width / figure_width,
+            height / figure_height,
+        )
+    )
     axes.set_axis_off()
     return axes
 
 
 def draw_image(axes: Axes, example: Example) -> None:
-    """Draw an image under its class and the network's answer, green where that is right."""
+    """Draw an image titled with its class and the network's prediction, green if that is right."""
     axes.imshow(example.pixels[0].numpy(), cmap="gray", vmin=0, vmax=255)
     axes.set_title(
         f"test image {example.index}: {CLASSES[example.label]}\n"
@@ -140,7 +147,7 @@ def draw_image(axes: Axes, example: Example) -> None:
 def draw_bar(
     figure: Figure, scale: ScalarMappable, left: float, bottom: float, height: float
 ) -> None:
-    """Draw a colour bar at a place in inches."""
+    """Draw a colour bar at a position in inches."""
     axes = place(figure, left, bottom, BAR, height)
     axes.set_axis_on()
     figure.colorbar(scale, cax=axes).ax.tick_params(labelsize=8)
@@ -149,16 +156,16 @@ def draw_bar(
 def _norm(values: Tensor, colors: str) -> Normalize:
     if colors == "grey":
         return Normalize(float(values.min()), float(values.max()))
-    # A scale of no width has no colours: where all is 0, any other does.
+    # If every value is 0, any scale does, as long as it is not empty.
     largest = float(values.abs().max()) or 1.0
     return Normalize(-largest, largest)
 
 
-def _number(axes: Axes, sheet: Sheet, labels: Sequence[str], marked: Sequence[int]) -> None:
+def _draw_labels(axes: Axes, sheet: Sheet, labels: Sequence[str], marked: Sequence[int]) -> None:
     columns = math.ceil(math.sqrt(len(labels)))
-    # Points: a digit is about 0.6 of them wide, and 72 are an inch.
+    # In points, 72 per inch; a digit is about 0.6 times as wide as the font is high.
     size = min(7.0, 72 * PANEL / columns / (0.65 * max(map(len, labels))))
-    # One collection of outlines: as many single texts would take half of all the time to draw.
+    # One collection of outlines, as a text for each label would double the time to draw a figure.
     outlines = PathCollection(
         [_outline(label, size) for label in labels],
         offsets=sheet.corners,
@@ -169,7 +176,7 @@ def _number(axes: Axes, sheet: Sheet, labels: Sequence[str], marked: Sequence[in
     outlines.set_transform(Affine2D().scale(DPI / 72))
     axes.add_collection(outlines, autolim=False)
     for index in marked:
-        frame = Rectangle(sheet.corners[index], *sheet.side, fill=False, edgecolor=WRONG)
+        frame = Rectangle(sheet.corners[index], *sheet.tile_size, fill=False, edgecolor=WRONG)
         axes.add_patch(frame)
 
 
