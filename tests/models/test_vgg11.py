@@ -94,7 +94,7 @@ def test_weights_that_do_not_fit_are_refused(
         ("elsewhere.safetensors", f"{which}'elsewhere.safetensors'"),
         ("data/pretrained/other.safetensors", "expected the state dict of a VGG-11"),
         ("data/pretrained/misfit.safetensors", "size mismatch for features.3.weight"),
-        ("data/pretrained/weights.pth", "is no safetensors file"),
+        ("data/pretrained/weights.pth", "is not a safetensors file"),
     ):
         with pytest.raises(InputError, match=r"^vgg11\.weights: ") as error:
             build(image_size=32, weights=weights)

@@ -11,7 +11,8 @@ from fashion_cnn.base import models
 from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import Params, Precision, Recipe
 from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
-from fashion_cnn.shapes import ShapeError, TracedLayer, trace
+from fashion_cnn.shapes import ShapeError, TracedLayer
+from fashion_cnn.tracing import trace_network
 
 SUMMED = ("parameters", "multiply_accumulates", "activation_bytes")
 # The columns of the table, and how they are aligned.
@@ -93,7 +94,7 @@ def footprint(model: str, params: Params) -> Footprint:
     try:
         with torch.device("meta"):
             network = models.build(model, **recipe.architecture())
-        rows = trace(network, (1, recipe.image_size, recipe.image_size))
+        rows = trace_network(network, (1, recipe.image_size, recipe.image_size))
     except ShapeError as error:
         raise ShapeError(f"{model}, image_size {recipe.image_size}: {error}") from None
     validation_images = params.dataset.validation_images

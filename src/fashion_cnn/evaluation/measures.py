@@ -20,7 +20,7 @@ from torchmetrics.functional.classification import (
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import as_json
 from fashion_cnn.dataset.images import CLASSES
-from fashion_cnn.shapes import trace
+from fashion_cnn.tracing import trace_network
 
 # Bins of confidence, as in Guo et al. (2017).
 BINS = 15
@@ -96,7 +96,7 @@ def files(
 def cost(network: nn.Module, image_size: int) -> dict[str, int]:
     """Return what the network takes: parameters, multiply-accumulates an image, weight bytes."""
     weights = list(network.parameters())
-    layers = trace(network, (1, image_size, image_size))
+    layers = trace_network(network, (1, image_size, image_size))
     return {
         "parameters": sum(weight.numel() for weight in weights),
         "multiply_accumulates": sum(layer.multiply_accumulates for layer in layers),

@@ -61,7 +61,6 @@ def pool_output(
     sizes, kernels, around = pair("size", size), pair("kernel", kernel), sides("padding", padding)
     strides = kernels if stride is None else pair("stride", stride)
     covered = kernel_extent(kernel, dilation)
-    rounding_up = flag("ceil_mode", ceil_mode)
     # torch's limit goes by the kernel's own size, whatever its dilation.
     if any(max(p) > k // 2 for p, k in zip(around, kernels, strict=True)):
         raise ShapeError(
@@ -69,7 +68,7 @@ def pool_output(
         )
     height, width = (
         # The last window starts at a multiple of the stride below i + p[0].
-        min((i + sum(p) - e + (s - 1) * rounding_up) // s + 1, -(-(i + p[0]) // s))
+        min((i + sum(p) - e + (s - 1) * ceil_mode) // s + 1, -(-(i + p[0]) // s))
         for i, e, s, p in zip(sizes, covered, strides, around, strict=True)
     )
     if min(height, width) < 1:
@@ -190,13 +189,6 @@ def positive(name: str, value: object) -> int:
     if not _is_whole(value, 1):
         raise ShapeError(f"{name}: expected a positive integer, got {value!r}")
     return int(value)
-
-
-def flag(name: str, value: object) -> bool:
-    """`value`, True or False."""
-    if not isinstance(value, bool):
-        raise ShapeError(f"{name}: expected True or False, got {value!r}")
-    return value
 
 
 def _is_whole(value: object, least: int) -> TypeGuard[int]:
