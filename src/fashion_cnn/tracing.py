@@ -116,9 +116,8 @@ class _Trace(FlopCounterMode):
         call, output = self.running[-1], _first_tensor(result)
         if output.shape[:1] != (IMAGES,):
             raise ShapeError(
-                f"expected {IMAGES} images to give {IMAGES} outputs, got {tuple(output.shape)} "
-                f"for {tuple(call.given.shape)}: flatten with nn.Flatten() or x.flatten(1), which "
-                "keep images apart,"
+                f"expected an output ({IMAGES}, ...) for {IMAGES} images, got "
+                f"{tuple(output.shape)}: keep images apart, say with nn.Flatten() or x.flatten(1)"
             )
         layer = _described(module)
         if layer is not None:
@@ -152,7 +151,7 @@ class _Trace(FlopCounterMode):
             return f"network: expected a module that can be copied and run, but {reason}"
         call = self.running[-1]
         if call.is_layer or not self.rows:
-            return f"{call.label}: {reason} from an input of shape {tuple(call.given.shape[1:])}"
+            return f"{call.label}: {reason}; its input has shape {tuple(call.given.shape[1:])}"
         last = self.rows[-1]
         return f"{call.label}: {reason}, after {last.name} ({last.kind}) gave {last.output_shape}"
 
@@ -165,13 +164,13 @@ def _copy_on_meta(network: nn.Module) -> nn.Module:
         for tensor in (*module.parameters(False), *module.buffers(False), *vars(module).values())
         if isinstance(tensor, Tensor)
     ]
-    # What is in its memo counts as copied for deepcopy.
+    # deepcopy takes what is in its memo instead of making a copy.
     memo: dict[int, Any] = {id(tensor): tensor.detach().to("meta") for tensor in tensors}
     return copy.deepcopy(network, memo).eval()
 
 
 def _require_fit(module: nn.Module, shape: Shape, *, is_image: bool) -> None:
-    """Refuse an input that torch accepts on the meta device alone, or refuses in fewer words."""
+    """Raise an error that says more than torch's, or that torch does not raise on meta."""
     match module:
         case nn.Linear() if is_image:
             raise ShapeError("expected a vector (features,): a Flatten belongs before this layer")
