@@ -12,8 +12,8 @@ from fashion_cnn.base.compute import Compute, seeded
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.dataset.images import Images, Transform
-from fashion_cnn.shapes import trace
 from fashion_cnn.tools import presets
+from fashion_cnn.tracing import trace_network
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.state import TrainingState
 
@@ -66,5 +66,5 @@ def flops(model: str, recipe: Recipe) -> int:
     """Return the floating-point operations of one image's forward and backward pass."""
     with torch.device("meta"):
         network = models.build(model, **recipe.architecture())
-    rows = trace(network, (1, recipe.image_size, recipe.image_size))
+    rows = trace_network(network, (1, recipe.image_size, recipe.image_size))
     return 6 * sum(row.multiply_accumulates for row in rows)

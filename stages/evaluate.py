@@ -3,7 +3,7 @@
 from fashion_cnn.base import params
 from fashion_cnn.base.compute import prepare
 from fashion_cnn.base.errors import run
-from fashion_cnn.base.files import write_json, write_text
+from fashion_cnn.base.files import file_md5, write_json, write_text
 from fashion_cnn.base.models import model_argument
 from fashion_cnn.base.paths import dataset_folder, root, runs_folder, weights_file
 from fashion_cnn.dataset import images as dataset
@@ -16,14 +16,15 @@ def main() -> None:
     values = params.load().evaluate
     trained = weights.load(weights_file(model), model)
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
-    compute = prepare(values.device, values.precision)
+    compute = prepare(values.device, trained.precision)
     passed = timed_pass.run(trained, images, compute, values.batch_size)
     logits, folder, runs = passed.logits, root(), runs_folder(model)
     metrics = measures.measure(logits, images.labels)
     metrics |= measures.cost(trained.network, trained.transform.image_size)
+    made_with = compute.describe() | {"weights_md5": file_md5(weights_file(model))}
     plots.save(plots.draw(model, logits, images), folder / "plots" / "evaluate" / model)
-    for path, content in measures.files(model, metrics, logits, images.labels).items():
-        write_text(folder / path, content)
+    for path, text in measures.files(model, metrics, made_with, logits, images.labels).items():
+        write_text(folder / path, text)
     tensorboard.write(runs / "evaluate", logits, passed.features, images)
     tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
     write_json(runs / "evaluate.json", passed.speed)

@@ -53,7 +53,10 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/sources/*.py": {"download"},
     "src/fashion_cnn/shapes/*.py": CHECK | USED,
     "src/fashion_cnn/costs/*.py": CHECK,
-    "src/fashion_cnn/dataset/*.py": USED,
+    "src/fashion_cnn/tracing.py": CHECK | EXPORT | EVALUATE,
+    "src/fashion_cnn/dataset/images.py": USED,
+    "src/fashion_cnn/dataset/idx.py": {"download"} | USED,
+    "src/fashion_cnn/dataset/__init__.py": {"download"} | USED,
     "src/fashion_cnn/trained/*.py": USED,
     **{
         f"src/fashion_cnn/models/{model}.py": CHECK

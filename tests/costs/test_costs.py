@@ -1,4 +1,4 @@
-"""Estimates of memory against torch's own allocator, of arithmetic against closed forms."""
+"""Estimates of memory against torch's own allocator, and of arithmetic against closed forms."""
 
 import json
 from pathlib import Path
@@ -18,14 +18,14 @@ from tests.conftest import ROOT
 
 
 def estimated(model: str, **changes: object) -> Memory:
-    """The memory of training a model at the default params but for `changes`."""
+    """The estimated memory of training a model at the default params with `changes`."""
     values = params.replace(params.load(ROOT / "params.yaml"), model, **changes)
     recipe = getattr(values, model)
     return training_memory(footprint(model, values).rows, recipe, recipe.precision)
 
 
 def measured(tmp_path: Path, model: str, **changes: object) -> int:
-    """The most bytes that torch's CPU allocator holds in two steps of the training loop."""
+    """The peak bytes that torch's CPU allocator holds in two steps of the training loop."""
     recipe = getattr(params.replace(params.load(ROOT / "params.yaml"), model, **changes), model)
     count = 2 * recipe.batch_size
     pixels = torch.zeros(count, 1, 28, 28, dtype=torch.uint8)
@@ -45,7 +45,7 @@ def measured(tmp_path: Path, model: str, **changes: object) -> int:
             held[event["Addr"]] = event["Bytes"]
             now += event["Bytes"]
         else:
-            # Memory from before has no entry, and its release is no gain.
+            # What was allocated before the profile has no entry, and releasing it gains nothing.
             now -= held.pop(event["Addr"], 0)
         peak = max(peak, now)
     return peak
@@ -94,3 +94,16 @@ def test_flops_of_a_training() -> None:
     rows = footprint("lenet", params.load(ROOT / "params.yaml")).rows
     multiplications = 24**2 * 6 * 25 + 8**2 * 16 * 6 * 25 + 256 * 120 + 120 * 84 + 84 * 10
     assert training_flops(rows, 100, 10, 3) == 2 * multiplications * (3 * 100 + 10) * 3
+
+
+def test_totals_are_flat_numbers() -> None:
+    lenet = footprint("lenet", params.load(ROOT / "params.yaml"))
+    assert lenet.totals() == {
+        "parameters": 44_426,
+        "multiply_accumulates": 281_640,
+        "activation_bytes": 4
+        * (2 * 6 * 24**2 + 6 * 12**2 + 2 * 16 * 8**2 + 2 * 256 + 2 * 204 + 10),
+        "classifier_input": 16 * 4 * 4,
+        "training_bytes": lenet.memory.total,
+        "training_flops": lenet.flops,
+    }

@@ -50,16 +50,19 @@ def test_vggs_blocks_end_at_the_tutorials_sizes() -> None:
     assert outputs == [(64, 112, 112), (128, 56, 56), (256, 28, 28), (512, 14, 14), (512, 7, 7)]
 
 
-def test_an_image_too_small_is_told_with_the_layer() -> None:
-    with pytest.raises(ShapeError, match=r"features\.20 \(MaxPool2d\)"):
+def test_an_image_too_small_names_the_layer() -> None:
+    with pytest.raises(ShapeError, match=r"^features\.20 \(MaxPool2d\): kernel: expected at most"):
         VGG(image_size=31)
-    with pytest.raises(ShapeError, match=r"conv2 \(Conv2d\)"):
-        LeNet(image_size=11)
+    with pytest.raises(ShapeError, match=r"^conv2 \(Conv2d\): kernel: expected at most"):
+        LeNet(image_size=9)
+    small = r"^features\.20 \(MaxPool2d\): .*got \(2, 2\); its input has shape \(512, 1, 1\)"
+    with torch.device("meta"), pytest.raises(ShapeError, match=small):
+        vgg11.build(image_size=20)
 
 
 def test_a_divisor_that_does_not_divide_is_refused() -> None:
-    told = r"^features\.0 \(Conv2d\): width_divisor: expected a divisor of 64, got 3"
-    with pytest.raises(ShapeError, match=told):
+    message = r"^features\.0 \(Conv2d\): width_divisor: expected a divisor of 64, got 3"
+    with pytest.raises(ShapeError, match=message):
         VGG(width_divisor=3)
 
 
@@ -67,9 +70,9 @@ def test_a_divisor_that_does_not_divide_is_refused() -> None:
 def test_sizes_are_positive_integers(wrong: Any) -> None:
     with pytest.raises(ShapeError, match="width_divisor: expected a positive integer, got"):
         VGG(width_divisor=wrong)
-    told = "input_shape: expected a positive integer, got"
+    message = "image_size: expected a positive integer, got"
     for build in (LeNet, VGG, vgg11.build):
-        with torch.device("meta"), pytest.raises(ShapeError, match=told):
+        with torch.device("meta"), pytest.raises(ShapeError, match=message):
             build(image_size=wrong)
 
 

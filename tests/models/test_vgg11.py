@@ -1,4 +1,4 @@
-"""VGG-11 is torchvision's own, whatever makes it cheaper, and takes pretrained weights."""
+"""VGG-11 computes what torchvision's does, at less cost, and takes pretrained weights."""
 
 import hashlib
 import threading
@@ -19,13 +19,13 @@ from fashion_cnn.models.vgg11 import build
 
 @pytest.fixture(scope="module")
 def colour_state() -> dict[str, torch.Tensor]:
-    """A made state dict of torchvision's VGG-11 for colour images and 1,000 classes."""
+    """A random state dict of torchvision's VGG-11 for colour images and 1,000 classes."""
     torch.manual_seed(0)
     return vgg11().state_dict()
 
 
 def plain() -> nn.Module:
-    """torchvision's network with the two layers of the specification replaced, no more."""
+    """torchvision's network with only the two layers of the specification replaced."""
     network = vgg11(init_weights=False)
     network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
     network.classifier[6] = nn.Linear(4096, 10)
@@ -89,22 +89,22 @@ def test_weights_that_do_not_fit_are_refused(
     save_file({"features.3.weight": torch.zeros(1)}, folder / "misfit.safetensors")
     (folder / "weights.pth").write_bytes(b"PK pickled")
     which = "expected none, imagenet or a file in data/pretrained/, which DVC watches, got "
-    for weights, told in (
+    for weights, message in (
         ("data/pretrained/absent", f"{which}'data/pretrained/absent'"),
         ("elsewhere.safetensors", f"{which}'elsewhere.safetensors'"),
         ("data/pretrained/other.safetensors", "expected the state dict of a VGG-11"),
         ("data/pretrained/misfit.safetensors", "size mismatch for features.3.weight"),
-        ("data/pretrained/weights.pth", "is no safetensors file"),
+        ("data/pretrained/weights.pth", "is not a safetensors file"),
     ):
         with pytest.raises(InputError, match=r"^vgg11\.weights: ") as error:
             build(image_size=32, weights=weights)
-        assert told in str(error.value)
+        assert message in str(error.value)
         assert "\n" not in str(error.value)
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
-    """A folder, and the address at which it is served."""
+    """A folder and the address at which it is served."""
     folder = tmp_path / "served"
     folder.mkdir()
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
@@ -115,7 +115,7 @@ def server(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 
 @pytest.mark.parametrize("right", [True, False], ids=["right hash", "wrong hash"])
-def test_imagenet_weights_come_by_torchvision_with_their_hash_checked(
+def test_imagenet_weights_come_through_torchvision_with_their_hash_checked(
     right: bool,
     server: tuple[Path, str],
     tmp_path: Path,
@@ -125,7 +125,7 @@ def test_imagenet_weights_come_by_torchvision_with_their_hash_checked(
     made = folder / "made.pth"
     with torch.device("meta"):
         shapes = {name: value.shape for name, value in vgg11().state_dict().items()}
-    # Of each, one number is stored, so that the file is small.
+    # Each tensor stores a single number, so that the file is small.
     state = {name: torch.full((1,), 0.25).expand(shape) for name, shape in shapes.items()}
     torch.save(state, made)
     assert made.stat().st_size < 100_000
@@ -143,7 +143,7 @@ def test_imagenet_weights_come_by_torchvision_with_their_hash_checked(
     if right:
         network = build(image_size=32, weights="imagenet")
         assert torch.equal(network.features[3].weight, state["features.3.weight"])
-        # Three equal colours, summed.
+        # The sum of three equal colours.
         assert torch.equal(network.features[0].weight, torch.full((64, 1, 3, 3), 0.75))
     else:
         with pytest.raises(InputError, match=r"vgg11\.weights: imagenet could not be fetched"):

@@ -1,7 +1,8 @@
-"""The arithmetic against torch's own layers: random ones, alone and in stacks.
+"""The arithmetic against torch's own layers: random ones, one by one and in stacks.
 
 torch's layers run on the CPU here, with one channel and few pixels, because on the meta device
-torch lets pass what it refuses elsewhere (a dilation of 0, say). Where both run, both must agree.
+torch accepts arguments that it refuses elsewhere (a dilation of 0, say). Where both devices accept
+a layer, they must agree.
 """
 
 import re
@@ -21,18 +22,18 @@ from fashion_cnn.shapes import (
     Conv,
     Input,
     Layer,
-    Pad,
     Pool,
+    ReceptiveField,
     ShapeError,
     TransposedConv,
     conv_output,
     conv_padding,
     pool_output,
-    receptive_fields,
     trace,
     transposed_conv_output,
     transposed_conv_padding,
 )
+from fashion_cnn.tracing import trace_network
 
 Size = int | tuple[int, int]
 Outcome = tuple[int, ...] | None
@@ -41,7 +42,7 @@ many = settings(derandomize=True, max_examples=1000, deadline=None)
 
 
 def numbers(*usual: int, rare: tuple[int, ...] = ()) -> st.SearchStrategy[Size]:
-    """An int or a pair, mostly of the usual ones."""
+    """An int or a pair, mostly of the usual numbers."""
     one = st.sampled_from([*usual * 6, *rare])
     return one | st.tuples(one, one)
 
@@ -61,7 +62,7 @@ def pixels(size: Size, device: str = "cpu") -> Tensor:
 
 
 def outcome(run: Callable[[], Any]) -> Outcome:
-    """The size that comes out, None for a refusal or an empty result."""
+    """The output's size, None for an error or an empty result."""
     try:
         result = run()
     except (ShapeError, RuntimeError, ZeroDivisionError):
@@ -206,13 +207,13 @@ def test_padding_gives_the_wanted_size(
     conv = nn.Conv2d(1, 1, kernel, stride, 0, dilation, device="meta")
     unpadded = outcome(lambda: conv(images))
     if unpadded is not None and unpadded[0] > output:
-        with pytest.raises(ShapeError, match=re.escape(f"gives is {unpadded}")):
+        with pytest.raises(ShapeError, match=re.escape(f"output is {unpadded}")):
             conv_padding(size, output, kernel, stride, dilation)
         return
     (top, bottom), (left, right) = conv_padding(size, output, kernel, stride, dilation)
     assert conv(F.pad(images, (left, right, top, bottom))).shape[2:] == wanted
     assert bottom - top in (0, 1)
-    # One pixel less would not do.
+    # One pixel less gives another size.
     fewer = F.pad(images, (left, right, top, bottom - 1))
     assert bottom == 0 or outcome(lambda: conv(fewer)) != wanted
 
@@ -231,7 +232,7 @@ def test_padding_gives_the_wanted_transposed_size(
     conv = nn.ConvTranspose2d(1, 1, kernel, stride, dilation=dilation, device="meta")
     full = conv(pixels(size, "meta"))
     if full.shape[2] < output:
-        with pytest.raises(ShapeError, match=re.escape(f"gives is {tuple(full.shape[2:])}")):
+        with pytest.raises(ShapeError, match=re.escape(f"output is {tuple(full.shape[2:])}")):
             transposed_conv_padding(size, output, kernel, stride, dilation)
         return
     (top, bottom), (left, right) = transposed_conv_padding(size, output, kernel, stride, dilation)
@@ -240,13 +241,12 @@ def test_padding_gives_the_wanted_transposed_size(
 
 
 def described_with_modules(draw: st.DrawFn) -> tuple[Layer, Callable[[int], nn.Module]]:
-    """A random layer, and what makes torch's own for a number of input channels."""
-    kind = draw(st.sampled_from(["conv", "conv", "max", "average", "transposed", "pad", "relu"]))
+    """A random layer, and a function that makes torch's own for a number of input channels."""
+    kind = draw(st.sampled_from(["conv", "conv", "max", "average", "transposed", "relu"]))
     kernel = draw(numbers(1, 2, 3, 4))
     stride = draw(numbers(1, 1, 2))
     dilation = draw(numbers(1, 1, 2))
     padding = draw(numbers(0, 0, 1))
-    around = draw(sides)
     channels, bias, ceil_mode = draw(st.integers(1, 3)), draw(st.booleans()), draw(st.booleans())
     match kind:
         case "conv":
@@ -275,15 +275,12 @@ def described_with_modules(draw: st.DrawFn) -> tuple[Layer, Callable[[int], nn.M
             return Pool(kernel, padding=padding, ceil_mode=ceil_mode), lambda _: nn.AvgPool2d(
                 kernel, padding=padding, ceil_mode=ceil_mode
             )
-        case "pad":
-            (top, bottom), (left, right) = around
-            return Pad(around), lambda _: nn.ZeroPad2d((left, right, top, bottom))
     return Activation(), lambda _: nn.ReLU(inplace=True)
 
 
 @st.composite
 def stacks(draw: st.DrawFn) -> tuple[list[Layer], nn.Sequential]:
-    """Up to four random layers, described and as torch's."""
+    """Up to four random layers, as descriptions and as torch's modules."""
     layers, modules, channels = [], [], 2
     for _ in range(draw(st.integers(1, 4))):
         layer, module = described_with_modules(draw)
@@ -312,12 +309,12 @@ def test_stacks(stack: tuple[list[Layer], nn.Sequential], size: tuple[int, int])
     if len(expected) < len(network):
         wrong = len(expected)
         with pytest.raises(ShapeError, match=rf"^{wrong} \({type(network[wrong]).__name__}\): "):
-            trace(network, shape)
+            trace_network(network, shape)
         kind = type(layers[wrong]).__name__
         with pytest.raises(ShapeError, match=rf"^{kind.lower()}{wrong + 1} \({kind}\): "):
             trace([Input(2, size), *layers])
         return
-    rows = trace(network, shape)
+    rows = trace_network(network, shape)
     described = trace([Input(2, size), *layers])[1:]
     assert [row.output_shape for row in rows] == expected
     assert 2 * sum(row.multiply_accumulates for row in rows) == counter.get_total_flops()
@@ -332,7 +329,7 @@ def test_stacks(stack: tuple[list[Layer], nn.Sequential], size: tuple[int, int])
 
 @st.composite
 def looking(draw: st.DrawFn) -> tuple[list[Layer], nn.Sequential]:
-    """Layers that let a gradient through to every pixel they look at."""
+    """Layers that pass a gradient on to every pixel that they look at."""
     layers: list[Layer] = []
     modules: list[nn.Module] = []
     for _ in range(draw(st.integers(1, 3))):
@@ -340,7 +337,7 @@ def looking(draw: st.DrawFn) -> tuple[list[Layer], nn.Sequential]:
         padding = draw(sides)
         dilation = draw(numbers(1, 2))
         (top, bottom), (left, right) = padding
-        match draw(st.sampled_from(["conv", "pool", "pad", "transposed"])):
+        match draw(st.sampled_from(["conv", "pool", "transposed"])):
             case "conv":
                 layers.append(Conv(1, kernel, stride, padding, dilation))
                 modules.append(nn.ZeroPad2d((left, right, top, bottom)))
@@ -351,9 +348,6 @@ def looking(draw: st.DrawFn) -> tuple[list[Layer], nn.Sequential]:
             case "transposed":
                 layers.append(TransposedConv(1, kernel, 1, 1, dilation))
                 modules.append(nn.ConvTranspose2d(1, 1, kernel, 1, 1, dilation=dilation))
-            case "pad":
-                layers.append(Pad(padding))
-                modules.append(nn.ZeroPad2d((left, right, top, bottom)))
     return layers, nn.Sequential(*modules)
 
 
@@ -367,16 +361,19 @@ def test_a_receptive_field_is_where_the_gradient_arrives(
         nn.init.ones_(parameter)
     images = torch.zeros(1, 1, 61, 67, requires_grad=True)
     output = network(images)
-    # A unit amid the output and its neighbour, whose fields lie within the image.
+    field: ReceptiveField | None = ReceptiveField()
+    for layer in layers:
+        field = field and field.grown(layer)
+    assert field
+    # A unit in the middle of the output and its neighbour, whose fields lie within the image.
+    starts = []
     for step in (0, 1):
         unit = output.shape[2] // 2 + step, output.shape[3] // 2 + step
         (gradient,) = torch.autograd.grad(output[0, 0, *unit], images, retain_graph=True)
-        seen = receptive_fields(layers)[-1]
-        assert seen is not None
-        for axis, at in enumerate(gradient[0, 0].nonzero().T):
-            assert int(at.max() - at.min()) + 1 == seen.size[axis]
-            middle = (int(at.max()) + int(at.min())) / 2
-            assert middle == seen.centre[axis] + unit[axis] * seen.jump[axis]
+        places = gradient[0, 0].nonzero()
+        starts.append(places.amin(dim=0))
+        assert tuple((places.amax(dim=0) - starts[-1] + 1).tolist()) == field.size
+    assert tuple((starts[1] - starts[0]).tolist()) == field.jump
 
 
 def test_the_worked_example() -> None:

@@ -1,25 +1,32 @@
-"""Described layers and their receptive fields against closed forms."""
+"""Described layers, alone and in lists, and their receptive fields, against closed forms."""
 
 import pytest
 
 from fashion_cnn.shapes import (
     Activation,
-    AdaptivePool,
     Conv,
     Dropout,
     Flatten,
     Input,
     Layer,
     Linear,
-    Pad,
     Pool,
     ReceptiveField,
     ShapeError,
+    TracedLayer,
     TransposedConv,
-    receptive_fields,
+    trace,
 )
 
 IMAGE = (3, 12, 10)
+
+
+def receptive_fields(layers: list[Layer]) -> list[ReceptiveField | None]:
+    """The receptive field of each layer of a stack."""
+    fields: list[ReceptiveField | None] = [ReceptiveField()]
+    for layer in layers:
+        fields.append(fields[-1] and fields[-1].grown(layer))
+    return fields[1:]
 
 
 @pytest.mark.parametrize(
@@ -34,8 +41,6 @@ IMAGE = (3, 12, 10)
         (Pool(2), (3, 6, 5), 0, 0),
         (Pool(3, 2, 1), (3, 6, 5), 0, 0),
         (Pool(3, 2, ceil_mode=True), (3, 6, 5), 0, 0),
-        (AdaptivePool((2, 7)), (3, 2, 7), 0, 0),
-        (Pad(((1, 2), (3, 4))), (3, 15, 17), 0, 0),
         (Activation(), IMAGE, 0, 0),
         (Dropout(), IMAGE, 0, 0),
         (Flatten(), (360,), 0, 0),
@@ -65,16 +70,16 @@ def test_descriptions_are_values() -> None:
         Conv(8, 3).channels = 4  # type: ignore[misc]
 
 
-def test_no_layer_looks_at_one_pixel() -> None:
-    assert receptive_fields([Input(1, 28), Activation(), Dropout()]) == (ReceptiveField(),) * 3
-    assert ReceptiveField() == ReceptiveField((1, 1), (1, 1), (0.0, 0.0))
+def test_layers_of_single_pixels_look_at_one_pixel() -> None:
+    assert receptive_fields([Input(1, 28), Activation(), Dropout()]) == [ReceptiveField()] * 3
+    assert ReceptiveField() == ReceptiveField((1, 1), (1, 1))
 
 
 @pytest.mark.parametrize("dilation", [1, 2, 24])
 def test_a_dilated_kernel_alone(dilation: int) -> None:
     covered = 2 * dilation + 1
     (seen,) = receptive_fields([Conv(1, 3, dilation=dilation)])
-    assert seen == ReceptiveField((covered, covered), (1, 1), (dilation, dilation))
+    assert seen == ReceptiveField((covered, covered), (1, 1))
 
 
 def test_doubling_dilations_grow_exponentially_and_equal_ones_linearly() -> None:
@@ -86,47 +91,40 @@ def test_doubling_dilations_grow_exponentially_and_equal_ones_linearly() -> None
 
 def test_lenet() -> None:
     layers = [Input(1, 28), Conv(6, 5), Activation(), Pool(2), Conv(16, 5), Pool(2), Flatten()]
-    assert receptive_fields(layers) == (
+    assert receptive_fields(layers) == [
         ReceptiveField(),
-        ReceptiveField((5, 5), (1, 1), (2, 2)),
-        ReceptiveField((5, 5), (1, 1), (2, 2)),
-        ReceptiveField((6, 6), (2, 2), (2.5, 2.5)),
-        ReceptiveField((14, 14), (2, 2), (6.5, 6.5)),
-        ReceptiveField((16, 16), (4, 4), (7.5, 7.5)),
+        ReceptiveField((5, 5), (1, 1)),
+        ReceptiveField((5, 5), (1, 1)),
+        ReceptiveField((6, 6), (2, 2)),
+        ReceptiveField((14, 14), (2, 2)),
+        ReceptiveField((16, 16), (4, 4)),
         None,
-    )
+    ]
 
 
-def test_vgg_11_pixels_stay_centred() -> None:
-    block = [Conv(1, 3, padding=1), Pool(2)]
+def test_vgg_11() -> None:
+    block: list[Layer] = [Conv(1, 3, padding=1), Pool(2)]
     double = [Conv(1, 3, padding=1), *block]
     fields = receptive_fields([*block, *block, *double, *double, *double])
-    # Five 2/2 poolings shift the middle by half a pixel of 1, 2, 4, 8 and 16.
-    assert fields[-1] == ReceptiveField((150, 150), (32, 32), (15.5, 15.5))
+    assert fields[-1] == ReceptiveField((150, 150), (32, 32))
 
 
-def test_each_axis_has_its_own_field_and_its_padding_before() -> None:
+def test_each_axis_has_its_own_field() -> None:
     layers = [Conv(1, (3, 1), (2, 1), ((1, 5), (0, 0))), Pool((1, 2), (1, 3), (0, 1), (1, 2))]
-    assert receptive_fields(layers) == (
-        ReceptiveField((3, 1), (2, 1), (0.0, 0.0)),
-        ReceptiveField((3, 3), (2, 3), (0.0, 0.0)),
-    )
-    assert receptive_fields([Pad(((2, 0), (0, 7))), Conv(1, 1)])[1] == ReceptiveField(
-        (1, 1), (1, 1), (-2.0, 0.0)
-    )
+    assert receptive_fields(layers) == [
+        ReceptiveField((3, 1), (2, 1)),
+        ReceptiveField((3, 3), (2, 3)),
+    ]
 
 
 def test_a_transposed_convolution_at_stride_1_is_a_convolution() -> None:
-    assert receptive_fields([TransposedConv(1, 3, padding=(1, 0), dilation=2)]) == (
-        ReceptiveField((5, 5), (1, 1), (-1.0, -2.0)),
-    )
+    (field,) = receptive_fields([TransposedConv(1, 3, padding=(1, 0), dilation=2)])
+    assert field == ReceptiveField((5, 5), (1, 1))
 
 
-@pytest.mark.parametrize(
-    "layer", [Flatten(), Linear(3), AdaptivePool(1), TransposedConv(1, 2, stride=(1, 2))]
-)
+@pytest.mark.parametrize("layer", [Flatten(), Linear(3), TransposedConv(1, 2, stride=(1, 2))])
 def test_no_field_from_here_on(layer: Layer) -> None:
-    assert receptive_fields([Conv(1, 3), layer, Activation()])[1:] == (None, None)
+    assert receptive_fields([Conv(1, 3), layer, Activation()])[1:] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -139,8 +137,7 @@ def test_no_field_from_here_on(layer: Layer) -> None:
         (Conv(8, 3, groups=0), IMAGE, "groups: expected a positive integer, got 0"),
         (Conv(8, 3), (360,), "expected an image"),
         (Pool(2), (360,), "expected an image"),
-        (AdaptivePool(0), IMAGE, "size: expected a positive integer"),
-        (Pad(-1), IMAGE, "padding: expected a non-negative integer"),
+        (Conv(8, 3, padding=-1), IMAGE, "padding: expected a non-negative integer"),
         (Linear(10), IMAGE, "Flatten belongs before"),
         (Linear(True), (360,), "features: expected a positive integer, got True"),
         (Input(1, 28), IMAGE, "expected the input first"),
@@ -153,23 +150,43 @@ def test_wrong_arguments_are_named(layer: Layer, shape: tuple[int, ...], message
         layer.output(shape)
 
 
-def test_a_bias_is_a_bool() -> None:
-    for layer, shape in ((Conv(8, 3, bias=1), IMAGE), (Linear(8, bias=1), (360,))):  # type: ignore[arg-type]
-        with pytest.raises(ShapeError, match=r"^bias: expected True or False, got 1$"):
-            layer.parameters(shape)
+def test_a_row_holds_what_a_layer_gives_and_costs() -> None:
+    image, conv = trace([Input(3, (12, 10), name="image"), Conv(8, 3, stride=2, kind="Conv2d")])
+    assert image == TracedLayer("image", "Input", IMAGE, 0, 0, 4 * 3 * 12 * 10, (1, 1))
+    assert conv == TracedLayer(
+        name="conv2d1",
+        kind="Conv2d",
+        output_shape=(8, 5, 4),
+        parameters=3 * 8 * 9 + 8,
+        multiply_accumulates=3 * 8 * 9 * 20,
+        activation_bytes=4 * 8 * 20,
+        receptive_field=(3, 3),
+    )
 
 
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([Conv(1, 3), Conv(1, 3, stride=0)], r"conv1 \(Conv\): stride: expected .*got 0"),
-        ([Pool(2.0, name="half")], r"half \(Pool\): kernel: expected .*got 2.0"),  # type: ignore[arg-type]
-        ([Pad(((1, 1), (1, -1)))], r"pad0 \(Pad\): padding: expected"),
-        ([Conv(1, 3), None], r"layers\[1\]: expected a layer's description, got None"),
-        (None, "layers: expected a list of layers, got None"),
-        ("conv", "layers: expected a list of layers, got 'conv'"),
+        (None, "^layers: expected a list of layers, an Input first, got None"),
+        ([], r"^layers: .*got \[\]"),
+        ("lenet", "^layers: .*got 'lenet'"),
+        ([Conv(6, 5)], "^layers: .*an Input first"),
+        ([Input(1, 28), 3], r"^layers\[1\]: expected a layer's description, got 3"),
+        ([Input(1, 28), Input(1, 28)], r"^input1 \(Input\): expected the input first"),
+        ([Input(1, 0)], r"^input0 \(Input\): size: expected a positive"),
+        ([Input(1, 28), Conv(6, 0)], r"^conv1 \(Conv\): kernel: expected a positive .*got 0"),
+        (
+            [Input(1, 28), Pool(2.0, name="half", kind="MaxPool2d")],  # type: ignore[arg-type]
+            r"^half \(MaxPool2d\): kernel: expected .*got 2.0",
+        ),
+        (
+            [Input(1, 4), Pool(2), Conv(6, 3)],
+            r"^conv2 \(Conv\): kernel: .*\(2, 2\), got \(3, 3\); its input has shape \(1, 2, 2\)",
+        ),
+        ([Input(1, 4), Linear(3)], r"^linear1 \(Linear\): .*Flatten .*shape \(1, 4, 4\)"),
+        ([Input(1, 4), Flatten(), Pool(2)], r"^pool2 \(Pool\): expected an image .*\(16,\)"),
     ],
 )
-def test_a_stack_names_the_wrong_layer(layers: list[Layer], message: str) -> None:
+def test_a_list_that_does_not_fit_names_the_layer(layers: list[Layer], message: str) -> None:
     with pytest.raises(ShapeError, match=message):
-        receptive_fields(layers)
+        trace(layers)

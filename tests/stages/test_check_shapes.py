@@ -1,5 +1,6 @@
 """The stage before all training: the same files everywhere, and nothing where it stops."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from fashion_cnn.base.models import MODELS
 from tests.conftest import ROOT
 
 OUTPUTS = [
-    "metrics/check_shapes.json",
+    "plots/costs.csv",
     "plots/shapes.csv",
     *(f"data/shapes/{model}.json" for model in MODELS),
 ]
@@ -40,16 +41,15 @@ def check_shapes(project: Path, threads: int = 1) -> subprocess.CompletedProcess
 def edit(project: Path, section: str, key: str, value: object) -> None:
     """Give a key another value where it first comes in its section."""
     text = (project / "params.yaml").read_text()
-    head, _, tail = text.partition(f"\n{section}:\n")
-    before, _, after = tail.partition(f"  {key}: ")
-    changed = f"{before}  {key}: {value} #{after}"
-    (project / "params.yaml").write_text(f"{head}\n{section}:\n{changed}")
+    changed = re.sub(rf"(?ms)^({section}:.*?^  {key}:) \S+", rf"\1 {value}", text, count=1)
+    assert changed != text
+    (project / "params.yaml").write_text(changed)
 
 
 def test_files_are_the_same_whatever_the_machine_does_its_sums_in(project: Path) -> None:
     written = []
     for threads, precision in ((1, "float32"), (2, "auto")):
-        edit(project, "vgg", "precision", precision)
+        edit(project, "training", "precision", precision)
         done = check_shapes(project, threads)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
@@ -61,7 +61,7 @@ def test_files_are_the_same_whatever_the_machine_does_its_sums_in(project: Path)
 @pytest.mark.parametrize(
     ("section", "key", "value", "told"),
     [
-        ("vgg", "  parameters", 1000, "vgg.budget.parameters: expected at most 1000, estimated"),
+        ("budget", "parameters", 1000, "vgg: budget.parameters: expected at most 1000, estimated"),
         ("vgg", "image_size", 31, "vgg, image_size 31: features.20 (MaxPool2d): kernel:"),
         ("lenet", "image_size", 28.5, "lenet.image_size: expected an integer, got 28.5"),
     ],

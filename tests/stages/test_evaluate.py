@@ -1,7 +1,7 @@
 """The stage on a few images, as DVC runs it: every file, or one clear error."""
 
+import hashlib
 import json
-import re
 import shutil
 from pathlib import Path
 
@@ -13,17 +13,16 @@ from torch import nn
 from fashion_cnn.dataset.images import CLASSES, Transform
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import weights
-from tests.conftest import Shell
+from tests.conftest import Shell, put_preset
 
 WRITTEN = ("data/predictions", "metrics/evaluate", "plots")
 
 
 @pytest.fixture
-def ten_images(clone: Path, fashion_mnist: Path) -> Path:
+def ten_images(clone: Path, shell: Shell, fashion_mnist: Path) -> Path:
     """A clone that evaluates on ten images, none of them of a dress."""
     (clone / "data" / "fashion_mnist").symlink_to(fashion_mnist)
-    smoke = (clone / "presets/smoke.yaml").read_text()
-    (clone / "params.yaml").write_text(re.sub("test_images: +500", "test_images: 10", smoke))
+    put_preset(clone, shell, "smoke", ("test_images: 500", "test_images: 10"))
     for folder in WRITTEN:
         shutil.rmtree(clone / folder, ignore_errors=True)
     return clone
@@ -50,22 +49,23 @@ def test_ten_images_and_an_absent_class_give_every_file(ten_images: Path, shell:
     command = ("python", "stages/evaluate.py", "lenet")
     done = shell(*command, cwd=ten_images, PYTHONPATH=str(ten_images / "src"))
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(written(ten_images)) == 1 + 1 + 2 + 6
+    assert len(written(ten_images)) == 1 + 1 + 3 + 6
     metrics = json.loads((ten_images / "metrics/evaluate/lenet.json").read_text())
-    assert list(metrics) == [
-        "images",
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "top_2_accuracy",
-        "macro_f1",
-        "loss",
-        "expected_calibration_error",
-        "parameters",
-        "multiply_accumulates",
-        "weight_bytes",
-    ]
-    assert metrics["images"] == 10
+    assert list(metrics["lenet"]) == ["accuracy", "macro_f1", "loss"]
+    (details,) = metrics["details"]
+    assert set(details) == {
+        *("images", "accuracy_low", "accuracy_high", "top_2_accuracy"),
+        *("parameters", "multiply_accumulates", "weight_bytes", "evaluated_with"),
+    }
+    assert details["images"] == 10
+    # A network is evaluated in the precision that it was trained in.
+    assert details["evaluated_with"]["precision"] == "float32"
+    path = ten_images / "data/models/lenet.safetensors"
+    digest = hashlib.md5(path.read_bytes()).hexdigest()
+    assert details["evaluated_with"]["weights_md5"] == digest
+    reliability = json.loads((ten_images / "plots/reliability/lenet.json").read_text())
+    assert 0 <= reliability["lenet"]["expected_calibration_error"] <= 1
+    assert sum(each["images"] for each in reliability["bins"]) == 10
     classes = pd.read_csv(ten_images / "plots/classes/lenet.csv")
     assert list(classes.columns) == ["class", "precision", "recall", "f1", "images"]
     assert not classes.isna().any(axis=None)

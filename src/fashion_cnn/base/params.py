@@ -13,7 +13,6 @@ from fashion_cnn.base.paths import root
 from fashion_cnn.base.recipes import (
     VGG,
     VGG11,
-    ComputedIn,
     Device,
     LeNet,
     Recipe,
@@ -114,7 +113,6 @@ class Evaluate(Section):
     batch_size: Annotated[int, Field(ge=1, le=10_000)] = 500
     """Images per batch."""
     device: Device = "auto"
-    precision: ComputedIn = "auto"
 
 
 class Params(Section):

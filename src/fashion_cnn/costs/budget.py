@@ -1,13 +1,14 @@
-"""What a network and its training may take, held against what they are estimated to take."""
+"""Checks what networks and their trainings are estimated to take against their budgets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import Budget
 from fashion_cnn.base.recipes import VGG11
 from fashion_cnn.costs.estimates import layer_memory
 from fashion_cnn.costs.footprint import Footprint
 
-# What makes each estimate smaller, besides a smaller network.
+# Keys of a recipe that lower each estimate and leave the network as it is.
 LOWER = {
     "parameters": (),
     "memory_gigabytes": ("batch_size",),
@@ -15,49 +16,54 @@ LOWER = {
 }
 
 
-def check(footprints: Sequence[Footprint]) -> None:
-    """Let pass what is within its budgets.
+def check(footprints: Sequence[Footprint], budgets: Mapping[str, Budget]) -> None:
+    """Check each model's footprint against its budget.
+
+    Args:
+        footprints: what the models and their trainings take.
+        budgets: by model.
 
     Raises:
-        InputError: a line for each budget that is exceeded: what is allowed and what estimated,
-            the layer that takes most, and what to change.
+        InputError: one line per budget that is exceeded: what is allowed, what is estimated, the
+            layer that takes most, and what to change.
     """
-    faults = [fault for each in footprints for fault in _faults(each)]
+    faults = [fault for each in footprints for fault in _faults(each, budgets[each.model])]
     if faults:
         raise InputError("\n".join([f"{len(faults)} budget(s) exceeded:", *faults]))
 
 
-def _faults(footprint: Footprint) -> list[str]:
+def _faults(footprint: Footprint, budget: Budget) -> list[str]:
     faults = []
     for key, (estimate, shares) in _estimates(footprint).items():
-        allowed = getattr(footprint.recipe.budget, key)
+        allowed = getattr(budget, key)
         if allowed is not None and estimate > allowed:
             share, row = max(zip(shares, footprint.rows, strict=True), key=lambda pair: pair[0])
             faults.append(
-                f"{footprint.model}.budget.{key}: expected at most {allowed}, estimated "
+                f"{footprint.model}: budget.{key}: expected at most {allowed}, estimated "
                 f"{_number(estimate)}; {row.name} ({row.kind}) takes most, {_number(share)}: "
-                f"{_mend(footprint, key)}"
+                f"{_advice(footprint, key)}"
             )
     return faults
 
 
 def _estimates(footprint: Footprint) -> dict[str, tuple[float, list[float]]]:
-    """Each budget's estimate, and every layer's share of it."""
-    rows, flops = footprint.rows, footprint.flops
-    parameters = [row.parameters for row in rows]
-    memory = layer_memory(rows, footprint.recipe)
-    multiplications = [row.multiply_accumulates for row in rows]
+    """Return the estimate for each key of a budget, and each layer's share of it."""
+    rows, petaflops = footprint.rows, footprint.flops / 1e15
+    multiply_accumulates = sum(row.multiply_accumulates for row in rows)
     return {
-        "parameters": (sum(parameters), [*parameters]),
-        "memory_gigabytes": (footprint.memory.total / 1e9, [part.total / 1e9 for part in memory]),
+        "parameters": (sum(row.parameters for row in rows), [row.parameters for row in rows]),
+        "memory_gigabytes": (
+            footprint.memory.total / 1e9,
+            [memory.total / 1e9 for memory in layer_memory(rows, footprint.recipe)],
+        ),
         "petaflops": (
-            flops / 1e15,
-            [flops * count / sum(multiplications) / 1e15 for count in multiplications],
+            petaflops,
+            [petaflops * row.multiply_accumulates / multiply_accumulates for row in rows],
         ),
     }
 
 
-def _mend(footprint: Footprint, key: str) -> str:
+def _advice(footprint: Footprint, key: str) -> str:
     model, recipe = footprint.model, footprint.recipe
     changes = [f"lower {model}.{name}" for name in LOWER[key]]
     # VGG-11 has as many parameters at every image size.

@@ -7,14 +7,14 @@ from math import prod
 from fashion_cnn.base.recipes import Precision, Recipe
 from fashion_cnn.shapes import TracedLayer
 
-# Layers whose backward pass reads their input, and those whose reads their output.
+# Layers whose backward pass reads their input, and those whose backward pass reads their output.
 _READS_INPUT = {"Conv2d", "Linear", "TiledLinear", "MaxPool2d", "AdaptiveAvgPool2d"}
 _READS_OUTPUT = {"ReLU"}
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that training takes at its peak, or a layer's share of them."""
+    """Bytes that training takes at its peak, or one layer's share of them."""
 
     parameters: int
     gradients: int
@@ -29,7 +29,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class _Activations:
-    """Bytes of a layer: its output; what is kept for its own backward pass, for the next one's."""
+    """Bytes of a layer's output, and those kept for its own and for the next backward pass."""
 
     output: int
     own: int
@@ -39,17 +39,17 @@ class _Activations:
 def training_memory(
     rows: Sequence[TracedLayer], recipe: Recipe, precision: Precision = "auto"
 ) -> Memory:
-    """Estimate the memory at the peak of training, without the data set and the libraries' own.
+    """Estimate the peak memory of training, without the data set and the libraries.
 
-    The peak is at the end of the forward pass, when all that the backward pass needs is there and
-    the last step's gradients still are; or, in a network of few weights, in the backward pass of
-    an early layer, whose output's and input's gradients come on top of what is left.
+    The peak is usually at the end of the forward pass, when everything the backward pass needs is
+    kept and the previous step's gradients still exist. In a network of few weights, it is in the
+    backward pass of an early layer, which adds the gradients of that layer's output and input.
 
     Args:
-        rows: the network, as traced.
+        rows: the traced network.
         recipe: how it is trained.
-        precision: what is computed in. auto counts as float32, the same on every machine; it
-            takes more than bfloat16 for all but the smallest batches.
+        precision: auto counts as float32, so that the estimate is the same on every machine;
+            float32 takes more than bfloat16 for all but the smallest batches.
     """
     layers = layer_memory(rows, recipe, precision)
     sums = Memory(*(sum(column) for column in zip(*map(astuple, layers), strict=True)))
@@ -64,14 +64,12 @@ def training_memory(
 def layer_memory(
     rows: Sequence[TracedLayer], recipe: Recipe, precision: Precision = "auto"
 ) -> list[Memory]:
-    """Estimate each layer's share at the end of the forward pass; the first has the images."""
-    states = int(recipe.momentum > 0) if recipe.optimizer == "sgd" else 2
-    # Copies of the weights count as such states: their average, and those of the best epoch.
-    states += (recipe.ema_decay is not None) + (recipe.keep == "best")
+    """Estimate each layer's memory at the end of the forward pass; the first holds the images."""
+    copies = recipe.extra_weight_copies()
     kept = [layer.own + layer.next for layer in _activations(rows, recipe, precision)]
     kept[0] += _image_bytes(recipe)
     return [
-        Memory(4 * row.parameters, 4 * row.parameters, states * 4 * row.parameters, activations)
+        Memory(4 * row.parameters, 4 * row.parameters, copies * 4 * row.parameters, activations)
         for row, activations in zip(rows, kept, strict=True)
     ]
 
@@ -79,10 +77,10 @@ def layer_memory(
 def training_flops(
     rows: Sequence[TracedLayer], train_images: int, validation_images: int, epochs: int
 ) -> int:
-    """Count the floating-point operations of a training, two a multiply-accumulate.
+    """Estimate the floating-point operations of a training: two per multiply-accumulate.
 
-    A training image takes a forward pass and a backward pass of twice its cost, a validation
-    image a forward pass.
+    A training image takes a forward pass and a backward pass that costs twice as much, a
+    validation image only a forward pass.
     """
     forward = 2 * sum(row.multiply_accumulates for row in rows)
     return forward * (3 * train_images + validation_images) * epochs
@@ -99,7 +97,7 @@ def _activations(
         own = values * width if row.kind in _READS_OUTPUT else 0
         match row.kind:
             case "MaxPool2d":
-                own += values * 8  # where each maximum was, int64
+                own += values * 8  # the place of each maximum, int64
             case "Dropout":
                 own += values * width  # the mask
             case "TiledLinear":

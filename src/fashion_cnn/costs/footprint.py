@@ -1,8 +1,7 @@
-"""A network at its recipe: its layers, and what its training takes."""
+"""A network as its recipe builds it: its layers, and what its training takes."""
 
 from dataclasses import asdict, dataclass
 from math import prod
-from typing import Any
 
 import torch
 from tabulate import tabulate
@@ -12,24 +11,15 @@ from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import Params
 from fashion_cnn.base.recipes import Precision, Recipe
 from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
-from fashion_cnn.shapes import ShapeError, TracedLayer, trace
+from fashion_cnn.shapes import ShapeError, TracedLayer
+from fashion_cnn.tracing import trace_network
 
 SUMMED = ("parameters", "multiply_accumulates", "activation_bytes")
-# The columns of the table, and how they are aligned.
-COLUMNS = {
-    "layer": "left",
-    "kind": "left",
-    "output": "right",
-    "parameters": "right",
-    "multiply-accumulates": "right",
-    "activation bytes": "right",
-    "receptive field": "right",
-}
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a network and its training take: estimates, the same on every machine."""
+    """What a network and its training take: estimates that are the same on every machine."""
 
     model: str
     recipe: Recipe
@@ -37,19 +27,19 @@ class Footprint:
     memory: Memory
     flops: int
 
-    def totals(self) -> dict[str, Any]:
-        """Return the sums over the layers, for one image, and what the training takes."""
+    def totals(self) -> dict[str, int]:
+        """Return the sums over the layers for one image, and what the training takes."""
         first = next(i for i, row in enumerate(self.rows) if row.kind.endswith("Linear"))
         return {
             **{name: sum(getattr(row, name) for row in self.rows) for name in SUMMED},
             "classifier_input": prod(self.rows[first - 1].output_shape),
-            "training_bytes": asdict(self.memory) | {"total": self.memory.total},
+            "training_bytes": self.memory.total,
             "training_flops": self.flops,
         }
 
     def table(self) -> str:
-        """Return the layers, for one image, and the totals, as aligned text."""
-        totals, aligned = self.totals(), list(COLUMNS.values())
+        """Return the layers for one image, and the totals, as aligned text."""
+        totals = self.totals()
         lines = [
             (
                 *(row.name, row.kind, _by(row.output_shape)),
@@ -59,8 +49,14 @@ class Footprint:
             for row in self.rows
         ]
         lines.append(("total", "", "", *(f"{totals[name]:,}" for name in SUMMED), ""))
+        sums = ("parameters", "multiply-accumulates", "activation bytes")
+        aligned = ("left", "left", *["right"] * 5)
         layers = tabulate(
-            lines, list(COLUMNS), colalign=aligned, headersalign=aligned, disable_numparse=True
+            lines,
+            ("layer", "kind", "output", *sums, "receptive field"),
+            colalign=aligned,
+            headersalign=aligned,
+            disable_numparse=True,
         )
         parts = " + ".join(
             f"{part.replace('_', ' ')} {_bytes(size)}" for part, size in asdict(self.memory).items()
@@ -74,7 +70,7 @@ class Footprint:
         )
 
     def on(self, compute: Compute, flops_per_second: float) -> str:
-        """Return what the training takes on a device of this speed, in a line."""
+        """Return one line on what the training takes on a device of this speed."""
         precision: Precision = "float32" if compute.dtype == torch.float32 else "bfloat16"
         memory = training_memory(self.rows, self.recipe, precision)
         return (
@@ -85,16 +81,16 @@ class Footprint:
 
 
 def footprint(model: str, params: Params) -> Footprint:
-    """Trace a model at its recipe, allocating nothing, and estimate its training.
+    """Trace a model as its recipe builds it, without allocating memory, and estimate its training.
 
     Raises:
-        ShapeError: a layer does not fit; names model, image size, layer and what it is given.
+        ShapeError: a layer does not fit; names the model, the image size, the layer and its input.
     """
-    recipe: Recipe = getattr(params, model)
+    recipe = params.recipe(model)
     try:
         with torch.device("meta"):
             network = models.build(model, **recipe.architecture())
-        rows = trace(network, (1, recipe.image_size, recipe.image_size))
+        rows = trace_network(network, (1, recipe.image_size, recipe.image_size))
     except ShapeError as error:
         raise ShapeError(f"{model}, image_size {recipe.image_size}: {error}") from None
     validation_images = params.dataset.validation_images

@@ -20,7 +20,7 @@ from torchmetrics.functional.classification import (
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import as_json
 from fashion_cnn.dataset.images import CLASSES
-from fashion_cnn.shapes import trace
+from fashion_cnn.tracing import trace_network
 
 # Number of confidence bins, as in Guo et al. (2017).
 BINS = 15
@@ -66,7 +66,11 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
 
 def files(
-    model: str, metrics: Mapping[str, float], logits: Tensor, labels: Tensor
+    model: str,
+    metrics: Mapping[str, float],
+    made_with: Mapping[str, object],
+    logits: Tensor,
+    labels: Tensor,
 ) -> dict[str, str]:
     """Return the content of each file of an evaluation, by its path in the project.
 
@@ -75,12 +79,14 @@ def files(
         metrics: those of `measure` and `cost`. DVC shows what stands under the model's name, and
             nothing that is in a list. The calibration error stands in a file of its own, so that
             DVC shows every network's accuracy before it.
+        made_with: what the numbers depend on besides code, params and data.
         logits: (N, 10) float32.
         labels: (N,) int64.
     """
-    details = dict(metrics)
-    shown = {name: details.pop(name) for name in SHOWN}
-    error = {"expected_calibration_error": details.pop("expected_calibration_error")}
+    rest = dict(metrics)
+    shown = {name: rest.pop(name) for name in SHOWN}
+    error = {"expected_calibration_error": rest.pop("expected_calibration_error")}
+    details = [{**rest, "evaluated_with": made_with}]
     bins = reliability(logits, labels)
     filled = json.loads(bins[bins["images"] > 0].round(6).to_json(orient="records"))
     predictions, confusion = tabulate(logits, labels)
@@ -89,14 +95,14 @@ def files(
         f"plots/confusion/{model}.csv": confusion,
         f"plots/classes/{model}.csv": measure_classes(logits, labels).to_csv(index=False),
         f"plots/reliability/{model}.json": as_json({model: error, "bins": filled}),
-        f"metrics/evaluate/{model}.json": as_json({model: shown, "details": [details]}),
+        f"metrics/evaluate/{model}.json": as_json({model: shown, "details": details}),
     }
 
 
 def cost(network: nn.Module, image_size: int) -> dict[str, int]:
     """Return the network's parameters, multiply-accumulates per image and weight bytes."""
     weights = list(network.parameters())
-    layers = trace(network, (1, image_size, image_size))
+    layers = trace_network(network, (1, image_size, image_size))
     return {
         "parameters": sum(weight.numel() for weight in weights),
         "multiply_accumulates": sum(layer.multiply_accumulates for layer in layers),

@@ -4,7 +4,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from fashion_cnn.shapes import trace
+from fashion_cnn.shapes import Conv, Flatten, Input, Pool, trace
+from fashion_cnn.shapes.arithmetic import positive
 
 
 class LeNet(nn.Sequential):
@@ -14,31 +15,36 @@ class LeNet(nn.Sequential):
     """
 
     def __init__(self, *, image_size: int = 28, num_classes: int = 10) -> None:
-        """Derive the classifier's input from `image_size`, in pixels a side.
+        """Derive the size of the classifier's input from `image_size`, in pixels a side.
 
         Raises:
-            ShapeError: a layer's kernel is larger than what reaches it.
+            ShapeError: a layer's kernel is larger than its input.
         """
-        features: OrderedDict[str, nn.Module] = OrderedDict(
-            conv1=nn.Conv2d(1, 6, 5),  # (6, 24, 24) of 28 pixels
-            relu1=nn.ReLU(),
-            pool1=nn.MaxPool2d(2),  # (6, 12, 12)
-            conv2=nn.Conv2d(6, 16, 5),  # (16, 8, 8)
-            relu2=nn.ReLU(),
-            pool2=nn.MaxPool2d(2),  # (16, 4, 4)
-            flatten=nn.Flatten(),  # (256,)
+        features = [
+            Input(1, positive("image_size", image_size)),
+            Conv(6, 5, name="conv1", kind="Conv2d"),
+            Pool(2, name="pool1", kind="MaxPool2d"),
+            Conv(16, 5, name="conv2", kind="Conv2d"),
+            Pool(2, name="pool2", kind="MaxPool2d"),
+            Flatten(),
+        ]
+        (num_features,) = trace(features)[-1].output_shape
+        super().__init__(
+            OrderedDict(
+                conv1=nn.Conv2d(1, 6, 5),  # (6, 24, 24) for 28 pixels
+                relu1=nn.ReLU(),
+                pool1=nn.MaxPool2d(2),  # (6, 12, 12)
+                conv2=nn.Conv2d(6, 16, 5),  # (16, 8, 8)
+                relu2=nn.ReLU(),
+                pool2=nn.MaxPool2d(2),  # (16, 4, 4)
+                flatten=nn.Flatten(),  # (256,)
+                fc1=nn.Linear(num_features, 120),
+                relu3=nn.ReLU(),
+                fc2=nn.Linear(120, 84),
+                relu4=nn.ReLU(),
+                fc3=nn.Linear(84, num_classes),
+            )
         )
-        (num_features,) = trace(nn.Sequential(features), (1, image_size, image_size))[
-            -1
-        ].output_shape
-        classifier = OrderedDict(
-            fc1=nn.Linear(num_features, 120),
-            relu3=nn.ReLU(),
-            fc2=nn.Linear(120, 84),
-            relu4=nn.ReLU(),
-            fc3=nn.Linear(84, num_classes),
-        )
-        super().__init__(features | classifier)
 
 
 build = LeNet

@@ -1,13 +1,14 @@
 """VGG-11 for one-channel images, every width divided by `width_divisor`."""
 
 from collections import OrderedDict
+from math import prod
 
 from torch import nn
 
-from fashion_cnn.shapes import ShapeError, trace
+from fashion_cnn.shapes import Conv, Input, Layer, Pool, ShapeError, trace
 from fashion_cnn.shapes.arithmetic import positive
 
-# Convolutions and their output channels, a row a block; every block ends in a 2/2 max-pool.
+# Convolutions and their output channels, one row per block; each ends in a 2/2 max-pool.
 BLOCKS = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))
 HIDDEN = 4096
 
@@ -22,7 +23,7 @@ class VGG(nn.Sequential):
     def __init__(
         self, *, image_size: int = 224, width_divisor: int = 8, num_classes: int = 10
     ) -> None:
-        """Derive the classifier's input from `image_size`, in pixels a side.
+        """Derive the size of the classifier's input from `image_size`, in pixels a side.
 
         Raises:
             ShapeError: the image is too small for five halvings, or `width_divisor` does not
@@ -34,17 +35,18 @@ class VGG(nn.Sequential):
                 f"got {width_divisor}"
             )
         layers: list[nn.Module] = []
+        described: list[Layer] = [Input(1, positive("image_size", image_size))]
         channels = 1
         for convolutions, full_width in BLOCKS:
             width = full_width // width_divisor
             for _ in range(convolutions):
+                name = f"features.{len(layers)}"
+                described.append(Conv(width, 3, padding=1, name=name, kind="Conv2d"))
                 layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
                 channels = width
+            described.append(Pool(2, name=f"features.{len(layers)}", kind="MaxPool2d"))
             layers.append(nn.MaxPool2d(2))
-        features = OrderedDict(features=nn.Sequential(*layers), flatten=nn.Flatten())
-        (num_features,) = trace(nn.Sequential(features), (1, image_size, image_size))[
-            -1
-        ].output_shape
+        num_features = prod(trace(described)[-1].output_shape)
         hidden = HIDDEN // width_divisor
         classifier = nn.Sequential(
             nn.Linear(num_features, hidden),
@@ -55,7 +57,10 @@ class VGG(nn.Sequential):
             nn.Dropout(0.5),
             nn.Linear(hidden, num_classes),
         )
-        super().__init__(features | OrderedDict(classifier=classifier))
+        features = nn.Sequential(*layers)
+        super().__init__(
+            OrderedDict(features=features, flatten=nn.Flatten(), classifier=classifier)
+        )
         self.apply(_initialise)
 
 

@@ -1,6 +1,4 @@
-"""torchvision's VGG-11, adapted to one-channel images and the classes at hand."""
-
-from collections import OrderedDict
+"""torchvision's VGG-11, adapted to one-channel images and to our classes."""
 
 import torch
 import torch.nn.functional as F
@@ -11,14 +9,15 @@ from torchvision.models import VGG11_Weights, vgg11
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.paths import root
-from fashion_cnn.shapes import trace
+from fashion_cnn.shapes import Input, Pool, trace
+from fashion_cnn.shapes.arithmetic import positive
 
 # Side of the feature maps that the classifier expects.
 POOLED_SIZE = 7
 
 
 class Tile(nn.Module):
-    """Adaptive average pooling (N, C, 1, 1) -> (N, C, 7, 7): the one value, everywhere."""
+    """Adaptive average pooling (N, C, 1, 1) -> (N, C, 7, 7), which repeats each value."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Repeat features (N, C, 1, 1) over both axes."""
@@ -26,7 +25,7 @@ class Tile(nn.Module):
 
 
 class TiledLinear(nn.Linear):
-    """The linear layer after `Tile`, 49 times cheaper: equal inputs share one summed weight.
+    """The linear layer after `Tile`, 49 times cheaper, as equal inputs share one summed weight.
 
     W (x, ..., x) = (sum of W's blocks) x: the same function, parameters and gradients.
     """
@@ -44,12 +43,12 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
     Args:
         image_size: pixels a side, at least 32.
         num_classes: outputs of the new last layer.
-        weights: none for torchvision's random initial weights; imagenet for IMAGENET1K_V1, its
-            hash checked; or the path of a safetensors state dict of a VGG-11 of one or three
-            input channels, in data/pretrained/, which DVC watches.
+        weights: none for torchvision's random initial weights; imagenet for IMAGENET1K_V1, whose
+            hash is checked; or the path of a safetensors file in data/pretrained/, which DVC
+            watches: the state dict of a VGG-11 of one or three input channels.
 
     Raises:
-        InputError: the weights cannot be had or do not fit.
+        InputError: the weights cannot be fetched or read, or do not fit.
         ShapeError: the image is too small for five halvings.
 
     Source: Simonyan & Zisserman (2015), table 1, configuration A, as torchvision builds it.
@@ -57,10 +56,16 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
     network = vgg11()
     network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
     network.classifier[6] = nn.Linear(4096, num_classes)
-    features = nn.Sequential(OrderedDict(features=network.features))
-    feature_size = trace(features, (1, image_size, image_size))[-1].output_shape[-1]
+    # The convolutions keep the size; only the poolings change it.
+    pools = [
+        Pool(2, name=f"features.{index}", kind="MaxPool2d")
+        for index, layer in enumerate(network.features)
+        if isinstance(layer, nn.MaxPool2d)
+    ]
+    traced = trace([Input(512, positive("image_size", image_size)), *pools])
+    feature_size = traced[-1].output_shape[-1]
     if feature_size == POOLED_SIZE:
-        # What the pooling does here; unlike it, deterministic on CUDA in the backward pass.
+        # The pooling would change nothing, and its backward pass on CUDA is not deterministic.
         network.avgpool = nn.Identity()
     elif feature_size == 1:
         network.avgpool = Tile()
@@ -69,7 +74,7 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
         network.classifier[0] = tiled
     for module in network.modules():
         if isinstance(module, nn.ReLU):
-            # In place, it would overwrite the feature maps that are to be shown.
+            # In place, it would overwrite the feature maps, which are drawn later.
             module.inplace = False
     if weights != "none":
         _load(network, weights)
@@ -77,11 +82,11 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
 
 
 def _load(network: nn.Module, weights: str) -> None:
-    """Put a pretrained state dict into `network`, all but a last layer of other classes."""
+    """Put a pretrained state dict into `network`, without a last layer for other classes."""
     state = _state_dict(weights)
     first = state.get("features.0.weight")
     if first is not None and first.ndim == 4:
-        # A grey image is the same in every colour, so the sum answers as the three would.
+        # A grey image is the same in every colour, so the summed kernels give the same output.
         state["features.0.weight"] = first.sum(dim=1, keepdim=True)
     last = state.get("classifier.6.weight")
     if last is not None and last.shape != network.get_parameter("classifier.6.weight").shape:
@@ -95,7 +100,7 @@ def _load(network: nn.Module, weights: str) -> None:
     if absent or unexpected:
         raise InputError(
             f"vgg11.weights: expected the state dict of a VGG-11, but {weights} "
-            f"lacks {absent or 'nothing'} and has {unexpected or 'nothing'} besides"
+            f"lacks {absent or 'nothing'} and also has {unexpected or 'nothing'}"
         )
 
 
@@ -107,8 +112,8 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
             )
         except (OSError, RuntimeError) as error:
             raise InputError(
-                f"vgg11.weights: imagenet could not be fetched ({error}): fetch "
-                f"{VGG11_Weights.IMAGENET1K_V1.url} elsewhere and put it into "
+                f"vgg11.weights: imagenet could not be fetched ({error}): download "
+                f"{VGG11_Weights.IMAGENET1K_V1.url} on another machine and put it into "
                 f"{torch.hub.get_dir()}/checkpoints, or set vgg11.weights to none"
             ) from None
     folder = root() / "data" / "pretrained"
@@ -122,6 +127,6 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as error:
         raise InputError(
-            f"vgg11.weights: {weights} is no safetensors file ({error}): "
+            f"vgg11.weights: {weights} is not a safetensors file ({error}): "
             "convert a .pth with safetensors.torch.save_file"
         ) from None

@@ -1,4 +1,4 @@
-"""Convolution arithmetic, receptive fields, and a whole network's shapes in one call."""
+"""Convolution arithmetic, receptive fields and the shapes of a described network."""
 
 from fashion_cnn.shapes.arithmetic import (
     ShapeError,
@@ -10,31 +10,26 @@ from fashion_cnn.shapes.arithmetic import (
 )
 from fashion_cnn.shapes.layers import (
     Activation,
-    AdaptivePool,
     Conv,
     Dropout,
     Flatten,
     Input,
     Layer,
     Linear,
-    Pad,
     Pool,
     TransposedConv,
 )
-from fashion_cnn.shapes.receptive_field import ReceptiveField, receptive_fields
-from fashion_cnn.shapes.recording import TracedLayer
-from fashion_cnn.shapes.tracing import trace
+from fashion_cnn.shapes.receptive_field import ReceptiveField
+from fashion_cnn.shapes.tracing import TracedLayer, trace
 
 __all__ = [
     "Activation",
-    "AdaptivePool",
     "Conv",
     "Dropout",
     "Flatten",
     "Input",
     "Layer",
     "Linear",
-    "Pad",
     "Pool",
     "ReceptiveField",
     "ShapeError",
@@ -43,7 +38,6 @@ __all__ = [
     "conv_output",
     "conv_padding",
     "pool_output",
-    "receptive_fields",
     "trace",
     "transposed_conv_output",
     "transposed_conv_padding",

@@ -1,8 +1,8 @@
 """Output sizes of convolutions and poolings, and the paddings that give a wanted size.
 
 Sizes are in pixels, an int for both axes or a (height, width) pair; a padding may also be
-((top, bottom), (left, right)). Every function raises `ShapeError` for arguments of another form,
-and for all that torch's own layers refuse.
+((top, bottom), (left, right)). Every function raises `ShapeError` for an argument of another form
+and for whatever torch's own layers refuse.
 
 Source: Dumoulin & Visin (2016), A guide to convolution arithmetic for deep learning.
 """
@@ -19,13 +19,13 @@ Padding = int | tuple[int | Pair, int | Pair]
 
 
 class ShapeError(InputError):
-    """No such shape, or none that fits; the message names the argument and what it was."""
+    """A shape that does not exist or does not fit; the message names the argument and its value."""
 
 
 def conv_output(
     size: Size, kernel: Size, stride: Size = 1, padding: Padding = 0, dilation: Size = 1
 ) -> Pair:
-    """Size (height, width) of a convolution's output.
+    """Return the size (height, width) of a convolution's output.
 
     Raises:
         ShapeError: the dilated kernel is larger than the padded input.
@@ -49,27 +49,26 @@ def pool_output(
     dilation: Size = 1,
     ceil_mode: bool = False,
 ) -> Pair:
-    """Size (height, width) of a pooling's output; the stride is the kernel unless given.
+    """Return the size (height, width) of a pooling's output; by default the stride is the kernel.
 
-    With `ceil_mode`, a last window that reaches past the end counts too, so long as it starts
+    With `ceil_mode`, a last window that reaches past the end counts too, provided that it starts
     inside the input or in the padding before it.
 
     Raises:
-        ShapeError: the dilated kernel is larger than the padded input, or the padding larger
+        ShapeError: the dilated kernel is larger than the padded input, or the padding is larger
             than half the kernel.
     """
     sizes, kernels, around = pair("size", size), pair("kernel", kernel), sides("padding", padding)
     strides = kernels if stride is None else pair("stride", stride)
     covered = kernel_extent(kernel, dilation)
-    rounding_up = flag("ceil_mode", ceil_mode)
-    # torch's limit goes by the kernel's own size, whatever its dilation.
+    # torch's limit is half the kernel's own size, whatever its dilation.
     if any(max(p) > k // 2 for p, k in zip(around, kernels, strict=True)):
         raise ShapeError(
             f"padding: expected at most half the kernel {kernels} on any side, got {padding!r}"
         )
     height, width = (
         # The last window starts at a multiple of the stride below i + p[0].
-        min((i + sum(p) - e + (s - 1) * rounding_up) // s + 1, -(-(i + p[0]) // s))
+        min((i + sum(p) - e + (s - 1) * ceil_mode) // s + 1, -(-(i + p[0]) // s))
         for i, e, s, p in zip(sizes, covered, strides, around, strict=True)
     )
     if min(height, width) < 1:
@@ -85,7 +84,7 @@ def transposed_conv_output(
     dilation: Size = 1,
     output_padding: Size = 0,
 ) -> Pair:
-    """Size (height, width) of a transposed convolution's output.
+    """Return the size (height, width) of a transposed convolution's output.
 
     Raises:
         ShapeError: the padding removes the whole output, or the output padding is as large as
@@ -102,19 +101,20 @@ def transposed_conv_output(
 def conv_padding(
     size: Size, output: Size, kernel: Size, stride: Size = 1, dilation: Size = 1
 ) -> Sides:
-    """Padding ((top, bottom), (left, right)) that gives a convolution this output size.
+    """Return the padding ((top, bottom), (left, right)) that gives a convolution this output size.
 
-    It is the smallest that does; an odd total has its extra pixel at the bottom or right.
+    It is the smallest such padding; the extra pixel of an odd total is at the bottom or right.
 
     Raises:
-        ShapeError: the output is smaller than without padding; names the nearest to be had.
+        ShapeError: the output is smaller than without padding; names the nearest possible one.
     """
     sizes, outputs, strides = pair("size", size), pair("output", output), pair("stride", stride)
     covered = kernel_extent(kernel, dilation)
     height, width = (
         (o - 1) * s - i + e for i, o, s, e in zip(sizes, outputs, strides, covered, strict=True)
     )
-    # Up to stride - 1 pixels at the end are in no window, so as many can be too many.
+    # Up to stride - 1 pixels at the end are in no window, so a total of as little as 1 - stride
+    # needs no padding.
     if height <= -strides[0] or width <= -strides[1]:
         nearest = tuple(
             max(o, (i - e) // s + 1)
@@ -122,7 +122,7 @@ def conv_padding(
         )
         raise ShapeError(
             f"output: no padding gives {outputs} from size {sizes} with a kernel over {covered} "
-            f"at stride {strides}; the nearest that one gives is {nearest}"
+            f"at stride {strides}; the nearest possible output is {nearest}"
         )
     return _split(height), _split(width)
 
@@ -135,12 +135,12 @@ def transposed_conv_padding(
     dilation: Size = 1,
     output_padding: Size = 0,
 ) -> Sides:
-    """Padding ((top, bottom), (left, right)) that gives a transposed convolution this output size.
+    """Return the padding that gives a transposed convolution this output size.
 
-    An odd total has its extra pixel at the bottom or right.
+    It is ((top, bottom), (left, right)); the extra pixel of an odd total is at the bottom or right.
 
     Raises:
-        ShapeError: the output is larger than without padding; names the nearest to be had.
+        ShapeError: the output is larger than without padding; names the nearest possible one.
     """
     outputs = pair("output", output)
     full = _unpadded(size, kernel, stride, dilation, output_padding)
@@ -148,20 +148,20 @@ def transposed_conv_padding(
     if height < 0 or width < 0:
         nearest = min(outputs[0], full[0]), min(outputs[1], full[1])
         raise ShapeError(
-            f"output: no padding gives {outputs}, as without any it is {full}; "
-            f"the nearest that one gives is {nearest}"
+            f"output: no padding gives {outputs}, because without padding it is {full}; "
+            f"the nearest possible output is {nearest}"
         )
     return _split(height), _split(width)
 
 
 def kernel_extent(kernel: Size, dilation: Size = 1) -> Pair:
-    """Pixels (height, width) that a dilated kernel reaches over: 5 for 3 at dilation 2."""
+    """Return the pixels (height, width) that a dilated kernel covers: 5 for 3 at dilation 2."""
     kernels, dilations = pair("kernel", kernel), pair("dilation", dilation)
     return dilations[0] * (kernels[0] - 1) + 1, dilations[1] * (kernels[1] - 1) + 1
 
 
 def pair(name: str, value: object, least: int = 1) -> Pair:
-    """`value`, an integer of at least `least` (0 or 1) or two of them, as (height, width)."""
+    """Return an integer of at least `least` (0 or 1), or two of them, as (height, width)."""
     axes = value if isinstance(value, tuple | list) else (value, value)
     if len(axes) != 2 or not all(_is_whole(axis, least) for axis in axes):
         sign = "positive" if least else "non-negative"
@@ -172,9 +172,9 @@ def pair(name: str, value: object, least: int = 1) -> Pair:
 
 
 def sides(name: str, padding: object) -> Sides:
-    """`padding` in any of its forms, as ((top, bottom), (left, right))."""
+    """Return a padding in any of its forms as ((top, bottom), (left, right))."""
     axes = padding if isinstance(padding, tuple | list) else (padding, padding)
-    # Anything but two axes is a ValueError, and so is a ShapeError.
+    # Unpacking anything but two axes raises a ValueError, which a ShapeError is too.
     try:
         height, width = axes
         return pair(name, height, least=0), pair(name, width, least=0)
@@ -186,17 +186,10 @@ def sides(name: str, padding: object) -> Sides:
 
 
 def positive(name: str, value: object) -> int:
-    """`value`, a positive integer."""
+    """Return `value`, a positive integer."""
     if not _is_whole(value, 1):
         raise ShapeError(f"{name}: expected a positive integer, got {value!r}")
     return int(value)
-
-
-def flag(name: str, value: object) -> bool:
-    """`value`, True or False."""
-    if not isinstance(value, bool):
-        raise ShapeError(f"{name}: expected True or False, got {value!r}")
-    return value
 
 
 def _is_whole(value: object, least: int) -> TypeGuard[int]:
@@ -204,7 +197,7 @@ def _is_whole(value: object, least: int) -> TypeGuard[int]:
 
 
 def _unpadded(size: Size, kernel: Size, stride: Size, dilation: Size, output_padding: Size) -> Pair:
-    """A transposed convolution's output where there is no padding."""
+    """Return the size of a transposed convolution's output without padding."""
     sizes, extra = pair("size", size), pair("output_padding", output_padding, least=0)
     strides, dilations = pair("stride", stride), pair("dilation", dilation)
     if any(q >= max(s, d) for q, s, d in zip(extra, strides, dilations, strict=True)):

@@ -1,6 +1,6 @@
-"""Layers described by their numbers alone: the shape each gives, and what it holds and costs.
+"""Layers described by their numbers alone: the shape each gives, what it holds and costs.
 
-An image's shape is (channels, height, width), a vector's (features,), never with the batch.
+An image's shape is (channels, height, width), a vector's (features,); the batch is left out.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -12,11 +12,10 @@ from fashion_cnn.shapes.arithmetic import (
     ShapeError,
     Size,
     conv_output,
-    flag,
+    kernel_extent,
     pair,
     pool_output,
     positive,
-    sides,
     transposed_conv_output,
 )
 
@@ -25,31 +24,39 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Layer:
-    """What every layer has; its arguments are checked when a shape is asked of it."""
+    """What every layer has; its arguments are checked when its output's shape is asked for."""
 
     _: KW_ONLY
     name: str = ""
+    kind: str = ""
+    """What messages and rows call this kind of layer; by default its class's name."""
 
-    @property
-    def kind(self) -> str:
-        """The name of the class."""
-        return type(self).__name__
+    def __post_init__(self) -> None:
+        if not self.kind:
+            object.__setattr__(self, "kind", type(self).__name__)
 
     def output(self, shape: Shape) -> Shape:
-        """Output shape for an input of `shape`."""
+        """Return the output's shape for an input of `shape`."""
         return shape
 
     def parameters(self, shape: Shape) -> int:
-        """Number of weights and biases for an input of `shape`."""
+        """Return the number of weights and biases for an input of `shape`."""
         return 0
 
     def multiply_accumulates(self, shape: Shape) -> int:
-        """Multiplications by a weight for one input of `shape`; biases are not counted."""
+        """Return the multiplications by a weight for one input of `shape`."""
         return 0
+
+    def window(self) -> tuple[Pair, Pair] | None:
+        """Return the (height, width) of input that a unit looks at, and the step to the next unit.
+
+        None if it is not the same for every unit.
+        """
+        return (1, 1), (1, 1)
 
 
 class Activation(Layer):
-    """A function of each value."""
+    """A function of each value by itself."""
 
 
 class Dropout(Layer):
@@ -57,11 +64,14 @@ class Dropout(Layer):
 
 
 class Flatten(Layer):
-    """An image made a vector."""
+    """Makes a vector of an image."""
 
     def output(self, shape: Shape) -> Shape:
-        """(channels * height * width,)."""
+        """Return (channels * height * width,)."""
         return (prod(shape),)
+
+    def window(self) -> None:
+        """Return None: a vector has no pixels."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class Input(Layer):
     size: Size
 
     def output(self, shape: Shape = ()) -> Shape:
-        """(channels, height, width); nothing comes before it."""
+        """Return (channels, height, width)."""
         if shape:
             raise ShapeError("expected the input first, got it after another layer")
         return positive("channels", self.channels), *pair("size", self.size)
@@ -91,7 +101,7 @@ class Conv(Layer):
     bias: bool = True
 
     def output(self, shape: Shape) -> Shape:
-        """(channels, height, width)."""
+        """Return (channels, height, width)."""
         inputs, size = _image(shape)
         outputs, groups = positive("channels", self.channels), positive("groups", self.groups)
         if inputs % groups or outputs % groups:
@@ -102,12 +112,16 @@ class Conv(Layer):
         return outputs, *self._pixels(size)
 
     def parameters(self, shape: Shape) -> int:
-        """A kernel for each pair of channels in a group, a bias for each output channel."""
-        return self._weights(shape) + self.channels * flag("bias", self.bias)
+        """Return a kernel for each pair of channels in a group, and the biases."""
+        return self._weights(shape) + self.channels * self.bias
 
     def multiply_accumulates(self, shape: Shape) -> int:
-        """Every weight once for each output pixel."""
+        """Return each weight once for each output pixel."""
         return self._weights(shape) * prod(self.output(shape)[1:])
+
+    def window(self) -> tuple[Pair, Pair] | None:
+        """Return what the dilated kernel covers, and the stride."""
+        return kernel_extent(self.kernel, self.dilation), pair("stride", self.stride)
 
     def _pixels(self, size: Pair) -> Pair:
         return conv_output(size, self.kernel, self.stride, self.padding, self.dilation)
@@ -124,8 +138,13 @@ class TransposedConv(Conv):
     output_padding: Size = 0
 
     def multiply_accumulates(self, shape: Shape) -> int:
-        """Every weight once for each input pixel."""
+        """Return each weight once for each input pixel."""
         return self._weights(shape) * prod(shape[1:])
+
+    def window(self) -> tuple[Pair, Pair] | None:
+        """Return what the kernel covers at stride 1, where it is a convolution, else None."""
+        extent, stride = kernel_extent(self.kernel, self.dilation), pair("stride", self.stride)
+        return (extent, stride) if stride == (1, 1) else None
 
     def _pixels(self, size: Pair) -> Pair:
         return transposed_conv_output(
@@ -144,36 +163,16 @@ class Pool(Layer):
     ceil_mode: bool = False
 
     def output(self, shape: Shape) -> Shape:
-        """(channels, height, width)."""
+        """Return (channels, height, width)."""
         channels, size = _image(shape)
         return channels, *pool_output(
             size, self.kernel, self.stride, self.padding, self.dilation, self.ceil_mode
         )
 
-
-@dataclass(frozen=True)
-class AdaptivePool(Layer):
-    """A pooling to `size`, whatever the input's; its windows need not be equally large."""
-
-    size: Size
-
-    def output(self, shape: Shape) -> Shape:
-        """(channels, height, width)."""
-        channels, _ = _image(shape)
-        return channels, *pair("size", self.size)
-
-
-@dataclass(frozen=True)
-class Pad(Layer):
-    """Pixels put around an image."""
-
-    padding: Padding
-
-    def output(self, shape: Shape) -> Shape:
-        """(channels, height + top + bottom, width + left + right)."""
-        channels, (height, width) = _image(shape)
-        vertical, horizontal = sides("padding", self.padding)
-        return channels, height + sum(vertical), width + sum(horizontal)
+    def window(self) -> tuple[Pair, Pair]:
+        """Return what the dilated kernel covers, and the stride."""
+        stride = self.kernel if self.stride is None else self.stride
+        return kernel_extent(self.kernel, self.dilation), pair("stride", stride)
 
 
 @dataclass(frozen=True)
@@ -184,31 +183,21 @@ class Linear(Layer):
     bias: bool = True
 
     def output(self, shape: Shape) -> Shape:
-        """(features,)."""
+        """Return (features,)."""
         if len(shape) != 1:
             raise ShapeError("expected a vector (features,): a Flatten belongs before this layer")
         return (positive("features", self.features),)
 
     def parameters(self, shape: Shape) -> int:
-        """A weight for each pair of features, a bias for each output feature."""
-        return self.multiply_accumulates(shape) + self.features * flag("bias", self.bias)
+        """Return a weight for each pair of features, and the biases."""
+        return self.multiply_accumulates(shape) + self.features * self.bias
 
     def multiply_accumulates(self, shape: Shape) -> int:
-        """Every weight once."""
+        """Return each weight once."""
         return prod(shape) * positive("features", self.features)
 
-
-def named(layers: object) -> list[tuple[str, Layer]]:
-    """Each layer of a list with its name; unless given, its kind and its place: `conv1`."""
-    if not isinstance(layers, tuple | list):
-        raise ShapeError(f"layers: expected a list of layers, got {layers!r}")
-    for position, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise ShapeError(f"layers[{position}]: expected a layer's description, got {layer!r}")
-    return [
-        (layer.name or f"{layer.kind.lower()}{position}", layer)
-        for position, layer in enumerate(layers)
-    ]
+    def window(self) -> None:
+        """Return None: a vector has no pixels."""
 
 
 def _image(shape: Shape) -> tuple[int, Pair]:

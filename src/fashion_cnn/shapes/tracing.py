@@ -1,59 +1,55 @@
-"""A whole network traced in one call, from descriptions or straight from a module."""
+"""A described network traced in one call: a row for each layer."""
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from math import prod
-from warnings import catch_warnings
 
-import torch
-from torch import nn
-
-from fashion_cnn.shapes.arithmetic import ShapeError, positive
-from fashion_cnn.shapes.layers import Input, Layer, Shape, named
-from fashion_cnn.shapes.modules import meta_twin
-from fashion_cnn.shapes.receptive_field import ReceptiveField, receptive_fields
-from fashion_cnn.shapes.recording import Record, TracedLayer
+from fashion_cnn.shapes.arithmetic import Pair, ShapeError
+from fashion_cnn.shapes.layers import Input, Layer, Shape
+from fashion_cnn.shapes.receptive_field import ReceptiveField
 
 
-def trace(
-    network: nn.Module | Sequence[Layer],
-    input_shape: tuple[int, int, int] | None = None,
-    *,
-    element_bytes: int = 4,
-) -> tuple[TracedLayer, ...]:
-    """Each layer of a network in the order of use, without computing or allocating anything.
+@dataclass(frozen=True)
+class TracedLayer:
+    """One layer of a traced network, for one image.
 
-    Args:
-        network: a list of layer descriptions, an `Input` first; or a module, in which every
-            module that calls no other is a layer, named as in `named_modules`, and so is one
-            that has weights of its own besides. The module itself is not run and not changed:
-            what runs is a twin of it in inference mode, on torch's meta device.
-        input_shape: (channels, height, width), with a module only.
-        element_bytes: bytes an activation takes; 4 for float32.
+    Attributes:
+        output_shape: without the batch.
+        parameters: weights and biases that no earlier layer uses, so that the column sums to the
+            network's.
+        multiply_accumulates: multiplications in convolutions and matrix products.
+        activation_bytes: what the output takes in float32.
+        receptive_field: (height, width) in pixels of the input. None where it has no meaning: for
+            a vector, for windows of unequal size, and where the layer's input is not another
+            layer's output (but the sum of two, say).
+    """
+
+    name: str
+    kind: str
+    output_shape: Shape
+    parameters: int
+    multiply_accumulates: int
+    activation_bytes: int
+    receptive_field: Pair | None
+
+
+def trace(layers: Sequence[Layer]) -> tuple[TracedLayer, ...]:
+    """Return a row for each layer of a list, which begins with an `Input`.
 
     Raises:
-        ShapeError: a layer does not fit to its input; names the layer, its kind and the input.
+        ShapeError: a layer does not fit its input; names the layer, its kind and the input.
     """
-    positive("element_bytes", element_bytes)
-    if isinstance(network, nn.Module):
-        return _trace_module(network, input_shape, element_bytes)
-    if input_shape is not None:
-        raise ShapeError(
-            f"input_shape: expected None beside a list, whose Input says it, got {input_shape!r}"
-        )
-    return _trace_layers(network, element_bytes)
-
-
-def _trace_layers(layers: Sequence[Layer], element_bytes: int) -> tuple[TracedLayer, ...]:
     if not isinstance(layers, tuple | list) or not layers or not isinstance(layers[0], Input):
-        raise ShapeError(
-            f"network: expected a module or a list of layers, an Input first, got {layers!r}"
-        )
+        raise ShapeError(f"layers: expected a list of layers, an Input first, got {layers!r}")
     rows = []
     shape: Shape = ()
-    for (name, layer), seen in zip(named(layers), receptive_fields(layers), strict=True):
+    field: ReceptiveField | None = ReceptiveField()
+    for position, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise ShapeError(f"layers[{position}]: expected a layer's description, got {layer!r}")
+        name = layer.name or f"{layer.kind.lower()}{position}"
         try:
-            output = layer.output(shape)
+            output, field = layer.output(shape), field and field.grown(layer)
             rows.append(
                 TracedLayer(
                     name=name,
@@ -61,42 +57,13 @@ def _trace_layers(layers: Sequence[Layer], element_bytes: int) -> tuple[TracedLa
                     output_shape=output,
                     parameters=layer.parameters(shape),
                     multiply_accumulates=layer.multiply_accumulates(shape),
-                    activation_bytes=prod(output) * element_bytes,
-                    receptive_field=None if seen is None else seen.size,
+                    activation_bytes=4 * prod(output),
+                    receptive_field=field.size if field else None,
                 )
             )
         except ShapeError as error:
             raise ShapeError(
-                f"{name} ({layer.kind}): {error} from an input of shape {shape}"
+                f"{name} ({layer.kind}): {error}; its input has shape {shape}"
             ) from None
         shape = output
     return tuple(rows)
-
-
-def _trace_module(
-    module: nn.Module, input_shape: tuple[int, int, int] | None, element_bytes: int
-) -> tuple[TracedLayer, ...]:
-    if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
-        raise ShapeError(
-            f"input_shape: expected (channels, height, width) with a module, got {input_shape!r}"
-        )
-    shape = [positive("input_shape", length) for length in input_shape]
-    dtypes = (p.dtype for p in module.parameters() if p.is_floating_point())
-    record = Record(element_bytes)
-    # Tensors made in inference mode keep no version, by which the record knows them unaltered.
-    inference = torch.inference_mode(mode=False)
-    with inference, torch.no_grad(), torch.device("meta"), catch_warnings(action="ignore"):
-        twin = meta_twin(module)
-        for name, part in twin.named_modules():
-            # A parametrization computes a weight of a layer, and is none itself.
-            if "parametrizations" not in name.split("."):
-                part.register_forward_pre_hook(partial(record.enter, name), with_kwargs=True)
-                part.register_forward_hook(record.leave)
-        try:
-            images = torch.empty(1, *shape, dtype=next(dtypes, torch.float32))
-            record.remember(images, ReceptiveField())
-            with record:
-                twin(images)
-        except Exception as error:
-            raise ShapeError(record.explain(error)) from error
-    return tuple(record.rows)

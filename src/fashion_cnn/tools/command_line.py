@@ -142,6 +142,7 @@ def _predict(
 
     changes = {"device": device} if device else {}
     values = params.replace(params.load(), "evaluate", **changes).evaluate
+    trained = weights.load(weights_file(model), model)
     skipped = []
 
     def skip(file: Path, error: InputError) -> None:
@@ -149,10 +150,10 @@ def _predict(
         print(f"skipped {file}: {error}", file=sys.stderr)
 
     found = predicting.predictions(
-        weights.load(weights_file(model), model),
+        trained,
         pictures.find(images),
         background=background,
-        compute=compute.prepare(values.device, values.precision),
+        compute=compute.prepare(values.device, trained.precision),
         batch_size=values.batch_size,
         skip=skip,
     )

@@ -29,6 +29,11 @@ class Trained:
     recipe: Mapping[str, Any]
     made_with: Mapping[str, Any]
 
+    @property
+    def precision(self) -> str:
+        """What the network was trained in, and is therefore evaluated and used in."""
+        return str(self.made_with.get("precision", "float32"))
+
 
 def save(
     path: Path,

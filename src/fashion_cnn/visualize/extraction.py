@@ -12,7 +12,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import LayerKind
 from fashion_cnn.dataset.images import Images, Transform, batches
-from fashion_cnn.shapes import trace
+from fashion_cnn.tracing import trace_network
 
 TYPES: Mapping[LayerKind, tuple[type[nn.Module], ...]] = {
     "convolution": (nn.Conv2d,),
@@ -51,7 +51,7 @@ def blocks(network: nn.Module, image_size: int) -> dict[str, list[MapLayer]]:
     """Return each convolution with the activations and pools up to the next one, by its name."""
     by_name: dict[str, list[MapLayer]] = {}
     block: list[MapLayer] = []
-    for row in trace(network, (1, image_size, image_size)):
+    for row in trace_network(network, (1, image_size, image_size)):
         module = network.get_submodule(row.name)
         kind = next((kind for kind, types in TYPES.items() if isinstance(module, types)), None)
         if kind == "convolution":

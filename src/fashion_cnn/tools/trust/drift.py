@@ -48,7 +48,7 @@ def report(folder: Path, model: str) -> str:
     training, validation = read_split(dataset_folder(), values.dataset)
     new = read(folder, "train")
     trained = weights.load(weights_file(model), model)
-    compute = prepare(values.evaluate.device, values.evaluate.precision)
+    compute = prepare(values.evaluate.device, trained.precision)
     found = [
         labels(training, new),
         *pixels(training, new),
