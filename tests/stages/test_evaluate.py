@@ -84,6 +84,6 @@ def test_weights_that_diverged_write_nothing(ten_images: Path, shell: Shell) -> 
     command = ("python", "stages/evaluate.py", "lenet")
     done = shell(*command, cwd=ten_images, PYTHONPATH=str(ten_images / "src"))
     assert done.returncode == 1
-    assert done.stderr.startswith("error: the network's answer to 10 of 10 images is NaN")
+    assert done.stderr.startswith("error: the network's logits for 10 of 10 images are NaN")
     assert "Traceback" not in done.stderr
     assert written(ten_images) == []
