@@ -19,8 +19,9 @@ from safetensors.torch import save_file
 from fashion_cnn.base.errors import run
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import weights
-from fashion_cnn.training import checkpoint, loop, step
+from fashion_cnn.training import checkpoint
 from fashion_cnn.training.checkpoint import Checkpoints
+from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.run import train
 from tests import recipes
 
@@ -59,7 +60,7 @@ def main() -> None:
     count, _, name = rest.partition(":")
     number = signal.Signals[name or "SIGKILL"]
     if where == "step":
-        vars(loop)["train_step"] = dying(step.train_step, int(count), number)
+        Loop.train_step = dying(Loop.train_step, int(count), number)  # type: ignore[method-assign]
     elif where == "writing":
         vars(checkpoint)["save_file"] = dying(halving(save_file), int(count), number)
     elif where == "saving":

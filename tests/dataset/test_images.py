@@ -97,19 +97,12 @@ def test_a_damaged_file_is_named(fashion_mnist: Path, tmp_path: Path, damage: st
         dataset.read(tmp_path, "t10k")
 
 
-@pytest.mark.parametrize(
-    ("size", "labels", "message"),
-    [
-        (32, 10, r"expected train images of 28x28 pixels, got 32x32: run"),
-        (28, 9, r"expected a label for each of 10 train images, got 9 labels: run"),
-    ],
-)
-def test_files_that_do_not_fit_together_are_refused(
-    tmp_path: Path, size: int, labels: int, message: str
-) -> None:
+@pytest.mark.parametrize(("size", "labels"), [(32, 10), (28, 9)])
+def test_files_that_do_not_fit_together_are_refused(tmp_path: Path, size: int, labels: int) -> None:
     images, numbers = torch.zeros(10, size, size).byte(), torch.zeros(labels).byte()
     (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(images))
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(numbers))
+    message = rf"28x28 pixels, .* {labels} labels, got \(10, {size}, {size}\): run `dvc repro"
     with pytest.raises(InputError, match=message):
         dataset.read(tmp_path, "train")
 

@@ -48,7 +48,7 @@ def test_the_interval_of_the_accuracy_is_wilsons() -> None:
 def test_logits_that_are_not_finite_are_an_error(bad: float) -> None:
     logits = torch.zeros(5, 10)
     logits[3, 7] = bad
-    with pytest.raises(InputError, match="1 of 5 images are NaN or infinite"):
+    with pytest.raises(InputError, match="1 of 5 images is NaN or infinite"):
         measures.measure(logits, torch.arange(5))
 
 

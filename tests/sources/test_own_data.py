@@ -43,8 +43,8 @@ def test_they_replace_what_was_there(own: Path, tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("train-images-idx3-ubyte", None, "holds neither train-images-idx3-ubyte nor"),
-        ("train-images-idx3-ubyte", idx(torch.zeros(30, 32, 32).byte()), "of 28x28 pixels, got 32"),
-        ("train-images-idx3-ubyte", idx(torch.zeros(29, 28, 28).byte()), "29 images and 30 labels"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(30, 32, 32).byte()), "got (30, 32, 32)"),
+        ("train-images-idx3-ubyte", idx(torch.zeros(29, 28, 28).byte()), "30 labels, got (29, "),
         ("train-images-idx3-ubyte", b"", "expected an IDX file of bytes in 3 dimension(s)"),
         ("train-images-idx3-ubyte", idx(torch.zeros(30).byte()), "expected an IDX file of bytes"),
         ("t10k-labels-idx1-ubyte", idx(torch.zeros(20).byte())[:-1], "expected 28 bytes, got 27"),

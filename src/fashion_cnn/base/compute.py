@@ -52,13 +52,7 @@ class Compute:
 def prepare(device: str, precision: str, *, deterministic: bool = True) -> Compute:
     """Resolve `auto` and set torch up to give the same bytes on every run.
 
-    Args:
-        device: as for `resolve`.
-        precision: as for `resolve`.
-        deterministic: False lets CUDA use any algorithm.
-
-    Raises:
-        InputError: this machine does not have the device.
+    See `resolve` for arguments and errors. Without `deterministic`, CUDA may use any algorithm.
     """
     compute = resolve(device, precision)
     on_cpu = compute.device.type == "cpu"
@@ -150,9 +144,7 @@ def _device(name: str) -> torch.device:
         name = next((kind for kind, present in available.items() if present), "cpu")
     device, count = torch.device(name), max(torch.cuda.device_count(), 1)
     if not available.get(device.type, True) or (device.index or 0) >= count:
-        raise InputError(
-            f"device: expected one that this machine has, got {name!r}: try auto or cpu"
-        )
+        raise InputError(f"device: expected one of this machine's, got {name!r}: try auto or cpu")
     return device
 
 

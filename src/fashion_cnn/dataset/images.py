@@ -77,15 +77,10 @@ def read(folder: Path, subset: Literal["train", "t10k"]) -> Images:
     """
     pixels = _read_idx(folder / f"{subset}-images-idx3-ubyte", dimensions=3)
     labels = _read_idx(folder / f"{subset}-labels-idx1-ubyte", dimensions=1)
-    if pixels.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE):
+    if pixels.shape != (len(labels), IMAGE_SIZE, IMAGE_SIZE):
         raise InputError(
-            f"{folder}: expected {subset} images of {IMAGE_SIZE}x{IMAGE_SIZE} pixels, got "
-            f"{'x'.join(map(str, pixels.shape[1:]))}: run `dvc repro download`"
-        )
-    if len(pixels) != len(labels):
-        raise InputError(
-            f"{folder}: expected a label for each of {len(pixels)} {subset} images, got "
-            f"{len(labels)} labels: run `dvc repro download`"
+            f"{folder}: expected {subset} images of {IMAGE_SIZE}x{IMAGE_SIZE} pixels, one for each "
+            f"of {len(labels)} labels, got {tuple(pixels.shape)}: run `dvc repro download`"
         )
     return Images(pixels.unsqueeze(1), labels.long())
 

@@ -189,7 +189,7 @@ def _require_finite(logits: Tensor) -> None:
     broken = int((~logits.isfinite()).any(dim=1).sum())
     if broken:
         raise InputError(
-            f"the network's logits for {broken} of {len(logits)} images are NaN or infinite, so "
+            f"the network's answer to {broken} of {len(logits)} images is NaN or infinite, so "
             "nothing is measured: train it again, with a lower learning rate or in float32"
         )
 

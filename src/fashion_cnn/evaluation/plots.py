@@ -31,6 +31,8 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
     doubtful = measures.likely_mislabelled(logits, labels)
     error = measures.measure(logits, labels)["expected_calibration_error"]
     counts = multiclass_confusion_matrix(logits.argmax(dim=1), labels, len(CLASSES)).numpy()
+    surest = f"{model}: the surest of {len(mistakes)} wrong answers"
+    likeliest = f"{model}: the likeliest wrong labels, to which it gives the least probability"
     # Each row is divided by its number of images; a class without any keeps a row of zeros.
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     return {
@@ -40,18 +42,8 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
         ),
         "reliability": _draw_reliability(measures.reliability(logits, labels), model, error),
         "classes": _draw_classes(measures.measure_classes(logits, labels), model),
-        "confident_mistakes": _draw_gallery(
-            logits,
-            images,
-            mistakes,
-            f"{model}: the surest of {len(mistakes)} wrong answers",
-        ),
-        "likely_mislabelled": _draw_gallery(
-            logits,
-            images,
-            doubtful,
-            f"{model}: the likeliest wrong labels, to which it gives the least probability",
-        ),
+        "confident_mistakes": _draw_gallery(logits, images, mistakes, surest),
+        "likely_mislabelled": _draw_gallery(logits, images, doubtful, likeliest),
     }
 
 
@@ -90,14 +82,8 @@ def _draw_reliability(bins: pd.DataFrame, model: str, error: float) -> Figure:
     width = bins["high"] - bins["low"]
     style = {"width": width, "align": "edge", "edgecolor": "white"}
     upper.bar(bins["low"], bins["accuracy"].fillna(0), **style, color="#1f77b4", label="accuracy")
-    upper.plot(
-        bins["confidence"],
-        bins["accuracy"],
-        "o",
-        color="black",
-        markersize=4,
-        label="at the mean confidence",
-    )
+    means = {"color": "black", "markersize": 4, "label": "at the mean confidence"}
+    upper.plot(bins["confidence"], bins["accuracy"], "o", **means)
     upper.plot((0, 1), (0, 1), "--", color="grey", label="perfect calibration")
     upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1))
     upper.set_title(f"{model}: reliability, expected calibration error {error:.4f}")

@@ -20,9 +20,6 @@ def read_debian_package(files: Sequence[IdxFile], *, seconds: float = 300) -> di
     Args:
         files: what the package must hold.
         seconds: longest time for one command.
-
-    Raises:
-        InputError: a command is missing or fails, or a file does not verify.
     """
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise InputError("needs apt-get and dpkg-deb, which only Debian, Ubuntu and the like have")

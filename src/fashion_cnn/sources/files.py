@@ -49,11 +49,7 @@ def most_bytes(file: IdxFile) -> int:
 
 
 def verified(file: IdxFile, received: bytes) -> bytes:
-    """Return the decompressed content of `received`, which may be gzip, if it is that of `file`.
-
-    Raises:
-        InputError: it is damaged or of another file.
-    """
+    """Return the content of `received`, which may be gzip, or raise if it is not that of `file`."""
     expected = f"expected {file.num_bytes} bytes with SHA-256 {file.sha256}"
     content = received
     if received.startswith(b"\x1f\x8b"):

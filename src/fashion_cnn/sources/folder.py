@@ -8,11 +8,7 @@ from fashion_cnn.sources.files import IdxFile, most_bytes, verified
 
 
 def read_folder(folder: Path, files: Sequence[IdxFile]) -> dict[str, bytes]:
-    """Read the files, as .gz or decompressed, from a folder.
-
-    Raises:
-        InputError: the folder or a file is missing, or a file does not verify.
-    """
+    """Read the files, as .gz or decompressed, from a folder."""
     if not folder.is_dir():
         raise InputError("no such folder")
     contents = {}

@@ -25,9 +25,6 @@ def read_mirror(
         files: what to download, as .gz.
         silence_seconds: longest wait for a connection and between two pieces of a reply.
         total_seconds: longest time for one file.
-
-    Raises:
-        InputError: a download fails, or a file does not verify.
     """
     contents = {}
     for file in files:

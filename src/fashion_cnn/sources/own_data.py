@@ -35,18 +35,13 @@ def adopt(folder: Path, watched: Path, destination: Path) -> None:
         images_file, labels_file = f"{subset}-images-idx3-ubyte", f"{subset}-labels-idx1-ubyte"
         images = _decode(folder / images_file, contents[images_file], dimensions=3)
         labels = _decode(folder / labels_file, contents[labels_file], dimensions=1)
-        if images.shape[1:] != IMAGE_SHAPE:
-            size = "x".join(map(str, images.shape[1:]))
-            raise InputError(f"{folder / images_file}: expected images of 28x28 pixels, got {size}")
-        if not len(images) == len(labels) > 0:
+        if images.shape != (len(labels), *IMAGE_SHAPE) or not len(labels):
             raise InputError(
-                f"{folder}: expected {subset} images and as many labels, got {len(images)} "
-                f"images and {len(labels)} labels"
+                f"{folder / images_file}: expected images of 28x28 pixels, one for each of "
+                f"{len(labels)} labels, got {images.shape}"
             )
-        if labels.max() >= NUM_CLASSES:
-            raise InputError(
-                f"{folder / labels_file}: expected labels from 0 to 9, got {labels.max()}"
-            )
+        if (highest := labels.max()) >= NUM_CLASSES:
+            raise InputError(f"{folder / labels_file}: expected labels from 0 to 9, got {highest}")
     write(destination, contents)
 
 

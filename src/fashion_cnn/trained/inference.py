@@ -18,7 +18,7 @@ def predict(
         images: on any device.
         transform: what images go through before the network.
         compute: where, and in what type.
-        batch_size: images per batch.
+        batch_size: images at a time.
     """
     training = network.training
     network.eval()

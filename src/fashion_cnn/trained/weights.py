@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
@@ -90,20 +90,15 @@ def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor
     Raises:
         InputError: the file is missing, damaged, or of another network.
     """
-    hint = _hint(model)
-    if not path.is_file():
-        raise InputError(f"{path} is missing: {hint}")
-    try:
-        kernels = {n.removesuffix(".weight"): kernel for n, kernel in load_file(path).items()}
-    except SafetensorError as error:
-        raise InputError(f"{path} is not an intact safetensors file ({error}): {hint}") from None
+    _, tensors = _read(path, model)
+    kernels = {name.removesuffix(".weight"): kernel for name, kernel in tensors.items()}
     expected = {
         name: module.weight.shape
         for name, module in network.named_modules()
         if isinstance(module, nn.Conv2d)
     }
     if {name: kernel.shape for name, kernel in kernels.items()} != expected:
-        raise InputError(f"{path} does not fit the network: {hint}")
+        raise InputError(f"{path} does not fit the network: {_hint(model)}")
     return kernels
 
 
@@ -113,13 +108,9 @@ def load(path: Path, model: str) -> Trained:
     Raises:
         InputError: the file is missing, damaged, or not of this model.
     """
-    hint = _hint(model)
-    if not path.is_file():
-        raise InputError(f"{path} is missing: {hint}")
+    (metadata, tensors), hint = _read(path, model), _hint(model)
     try:
-        with safe_open(path, framework="pt") as file:
-            description = json.loads((file.metadata() or {})[METADATA_KEY])
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        description = json.loads(metadata[METADATA_KEY])
         if description["model"] != model:
             raise InputError(f"{path} holds {description['model']!r}, not {model!r}: {hint}")
         with torch.device("meta"):
@@ -127,13 +118,24 @@ def load(path: Path, model: str) -> Trained:
         network.load_state_dict(tensors, assign=True)
         transform = Transform(**description["transform"])
         return Trained(network.eval(), transform, description["recipe"], description["made_with"])
-    except SafetensorError as error:
-        raise InputError(f"{path} is not an intact safetensors file ({error}): {hint}") from None
     except (KeyError, TypeError, json.JSONDecodeError):
         raise InputError(f"{path} was not written by this project: {hint}") from None
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} does not fit the network: {hint} ({reason})") from None
+
+
+def _read(path: Path, model: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return a safetensors file's metadata and tensors."""
+    hint = _hint(model)
+    if not path.is_file():
+        raise InputError(f"{path} is missing: {hint}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, tensors
+    except SafetensorError as error:
+        raise InputError(f"{path} is not an intact safetensors file ({error}): {hint}") from None
 
 
 def _hint(model: str) -> str:

@@ -70,12 +70,7 @@ def _shift(pixels: Tensor, down: Tensor, right: Tensor) -> Tensor:
 def _rectangles(size: torch.Size, area: Tensor, ratio: Tensor, top: Tensor, left: Tensor) -> Tensor:
     """Return masks (N, 1, H, W), true inside one rectangle per image.
 
-    Args:
-        size: H and W.
-        area: (N,) in [0, 1), mapped to `ERASED_AREA`.
-        ratio: (N,) in [0, 1), mapped to `ASPECT_RATIO` on a logarithmic scale.
-        top: (N,) in [0, 1), mapped to the rows where the rectangle can begin.
-        left: (N,) in [0, 1), mapped to the columns where it can begin.
+    Its area, aspect ratio, top and left (N,) are random numbers in [0, 1), mapped to their ranges.
     """
     height, width = size
     (smallest, largest), (flat, tall) = ERASED_AREA, map(math.log, ASPECT_RATIO)

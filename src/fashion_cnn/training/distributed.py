@@ -88,9 +88,7 @@ def joined(compute: Compute) -> Iterator[tuple[Compute, Processes]]:
         torch.cuda.set_device(compute.device)
         backend = "cpu:gloo,cuda:nccl"
     elif compute.device.type != "cpu":
-        raise InputError(
-            f"training on {compute.device.type} takes a single process: unset LAUNCHER"
-        )
+        raise InputError(f"{compute.device.type} trains on a single process: unset LAUNCHER")
     try:
         store, rank, count = next(rendezvous("env://"))
         # torchrun keeps its store after a restart: the prefix hides what earlier processes wrote.
@@ -107,10 +105,7 @@ def joined(compute: Compute) -> Iterator[tuple[Compute, Processes]]:
         if not any(name in str(error).lower() for name in ("gloo", "nccl", "connect")):
             raise
         reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"lost another process of this training ({reason}): start all of them again, and they "
-            "go on from the last checkpoint"
-        ) from None
+        raise InputError(f"lost another process ({reason}): start all of them again") from None
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import get_total_norm
+from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from fashion_cnn.base.compute import Compute, reseed
 from fashion_cnn.base.errors import InputError
@@ -17,7 +17,6 @@ from fashion_cnn.trained.inference import predict
 from fashion_cnn.training.augmentation import augment, draw
 from fashion_cnn.training.distributed import ALONE, Processes
 from fashion_cnn.training.state import Epoch, TrainingState
-from fashion_cnn.training.step import count_correct, train_step
 from fashion_cnn.training.tracking import Tracker
 
 
@@ -86,22 +85,13 @@ class Loop:
         state.network.train()
         while state.step < state.steps:
             start = state.step * recipe.batch_size
-            batch = slice(start, start + recipe.batch_size)
-            index = self.processes.share(order[batch])
-            pixels = augment(
-                training.pixels[index], self.processes.share(draws[batch]), recipe.augmentation
-            )
-            size = min(recipe.batch_size, len(training) - start)
+            step = slice(start, start + recipe.batch_size)
+            batch = training[self.processes.share(order[step])]
+            pixels = augment(batch.pixels, self.processes.share(draws[step]), recipe.augmentation)
+            batch = Images(pixels, batch.labels)
+            size = len(order[step])
             reseed(self.compute.device, recipe.seed, epoch, state.step, self.processes.rank)
-            norm = train_step(
-                state,
-                runner,
-                Images(pixels, training.labels[index]),
-                size,
-                self.transform,
-                self.compute,
-                self.processes,
-            )
+            norm = self.train_step(runner, batch, size)
             if self.tracker:
                 self.tracker.bar.update(size)
             if state.total_steps % self.log_interval == 0:
@@ -110,6 +100,38 @@ class Loop:
         state.check_finite()
         if self.tracker:
             self.tracker.stop_clock()
+
+    def train_step(self, runner: nn.Module, batch: Images, size: int) -> Tensor | None:
+        """Train one step and count it in the state.
+
+        Args:
+            runner: the network, or a compiled or distributed wrapper of it.
+            batch: this process's images, on the compute device.
+            size: the number of images in the batches of all processes.
+
+        Returns:
+            The norm of the gradients (), if the recipe clips it.
+        """
+        state, recipe, norm = self.state, self.state.recipe, None
+        with self.compute.autocast():
+            logits = runner(self.transform(batch.pixels)).float()
+        loss = F.cross_entropy(
+            logits, batch.labels, reduction="sum", label_smoothing=recipe.label_smoothing
+        )
+        state.optimizer.zero_grad()
+        # The mean over the images of all processes, whose gradients will be averaged.
+        (loss * (self.processes.count / size)).backward()
+        if recipe.clip_norm is not None:
+            norm = clip_grad_norm_(state.network.parameters(), recipe.clip_norm)
+        state.optimizer.step()
+        state.schedule.step()
+        if state.average:
+            state.average.update_parameters(state.network)
+        sums = torch.stack([loss.detach(), _count_correct(logits, batch.labels)])
+        state.sums += self.processes.total(sums)
+        state.losses.append(sums[0] / size)
+        state.step += 1
+        return norm
 
     def _log(self, clipped_norm: Tensor | None) -> None:
         """Check that losses and gradients are finite, and track them."""
@@ -128,7 +150,7 @@ class Loop:
         """Predict every validation image, and end the epoch, which trained `trained` images."""
         state, step = self.state, self.state.total_steps
         logits = self._predict(validation)
-        correct = count_correct(logits, validation.labels)
+        correct = _count_correct(logits, validation.labels)
         loss, train_loss = F.cross_entropy(logits, validation.labels), state.sums[0] / trained
         if not math.isfinite(loss):
             raise state.not_finite("validation loss", loss.item(), state.step)
@@ -158,3 +180,7 @@ class Loop:
                 )
             self.pause(False)
         return processes.total(logits)
+
+
+def _count_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    return (logits.argmax(dim=1) == labels).sum().float()

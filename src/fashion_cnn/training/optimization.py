@@ -57,11 +57,8 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRS
     if not warmup_steps:
         return _after_warmup(optimizer, recipe, remaining_steps)
     rise = LinearLR(optimizer, start_factor=1 / (warmup_steps + 1), total_iters=warmup_steps)
-    return SequentialLR(
-        optimizer,
-        [rise, _after_warmup(optimizer, recipe, remaining_steps)],
-        milestones=[warmup_steps],
-    )
+    after = _after_warmup(optimizer, recipe, remaining_steps)
+    return SequentialLR(optimizer, [rise, after], milestones=[warmup_steps])
 
 
 def _after_warmup(optimizer: Optimizer, recipe: Recipe, steps: int) -> LRScheduler:

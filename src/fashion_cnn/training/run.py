@@ -118,21 +118,15 @@ def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
 def _resume(
     state: TrainingState, checkpoints: Checkpoints | None, compute: Compute, processes: Processes
 ) -> tuple[State | None, dict[str, Any]]:
-    """Restore the newest checkpoint, if there is one.
-
-    Returns:
-        The checkpoint, and what the training is made with; if it was begun with something else,
-        then that too, as `begun_with`.
-    """
+    """Restore the newest checkpoint, if any; return it, and what the training is made with."""
     made_with: dict[str, Any] = compute.describe() | {"processes": processes.count}
     saved: State | None = processes.from_main(checkpoints and checkpoints.newest())
     if saved:
         state.restore(saved["state"])
         before = saved["made_with"]
-        if {name: value for name, value in before.items() if name != "begun_with"} == made_with:
-            made_with = before
-        else:
-            made_with["begun_with"] = before
+        if made_with.items() <= before.items():
+            return saved, before
+        made_with["begun_with"] = before
     return saved, made_with
 
 

@@ -57,7 +57,7 @@ class TrainingState:
         self.step = 0
         # The rate at the epoch's first step.
         self.learning_rate = self._current_rate()
-        # Over the epoch's images so far: the sum of the losses, the number of correct predictions.
+        # Over the epoch's images so far: sum of the losses, number of correct predictions.
         self.sums = torch.zeros(2, device=next(network.parameters()).device)
         # The losses of the steps since the last log entry.
         self.losses: list[Tensor] = []

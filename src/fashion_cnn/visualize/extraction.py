@@ -25,15 +25,7 @@ BATCH_SIZE = 50
 
 @dataclass(frozen=True)
 class MapLayer:
-    """A layer whose output is feature maps.
-
-    Attributes:
-        name: in the network.
-        kind: convolution, activation or pool.
-        type: the module's class.
-        shape: (C, h, w) of its output.
-        receptive_field: (h, w) of the pixels that a value depends on.
-    """
+    """A layer whose output is maps of this shape (C, h, w), with the receptive field (h, w)."""
 
     name: str
     kind: LayerKind
@@ -125,10 +117,6 @@ def explained_layer(network_blocks: Mapping[str, Sequence[MapLayer]], min_size: 
     It is the activation, or else the convolution, of the last block whose maps are at least
     `min_size` pixels wide and high, or of the first block if there is none: deeper maps say more
     about the class, but less about where it is.
-
-    Args:
-        network_blocks: the network's `blocks`.
-        min_size: in pixels.
     """
     large = [block for block in network_blocks.values() if min(block[0].shape[1:]) >= min_size]
     block = large[-1] if large else next(iter(network_blocks.values()))

@@ -99,13 +99,13 @@ def inspect(
         settings: which images and layers to look at.
         compute: where, in float32.
     """
-    indices = (
-        one_per_class(images.labels) if settings.images == "one_per_class" else settings.images
-    )
+    indices = settings.images
+    if indices == "one_per_class":
+        indices = one_per_class(images.labels)
     selected = images[torch.tensor(indices)]
     logits = predict(network, selected, transform, compute, len(selected))
     probabilities, predicted = logits.softmax(dim=1).max(dim=1)
-    answers = zip(indices, selected.labels, predicted, probabilities, strict=True)
+    columns = indices, selected.pixels, selected.labels, predicted, probabilities
     network_blocks = blocks(network, transform.image_size)
     layers = [layer for block in network_blocks.values() for layer in block]
     shown = [layer.name for layer in layers if layer.kind in settings.maps_after]
@@ -113,7 +113,6 @@ def inspect(
     maps = feature_maps(network, inputs, shown)
     first_images = images[: settings.dead_channel_images]
     explained = explained_layer(network_blocks, settings.grad_cam_size)
-    module = network.get_submodule(explained.name)
     return Findings(
         kernels={
             name: (initial_kernels[name], layer.weight.detach().cpu())
@@ -122,8 +121,8 @@ def inspect(
         dead=dead_channels(network, first_images, transform, compute, network_blocks),
         dead_images=len(first_images),
         examples=[
-            Example(index, images.pixels[index], int(label), int(answer), float(probability))
-            for index, label, answer, probability in answers
+            Example(index, pixels, int(label), int(answer), float(probability))
+            for index, pixels, label, answer, probability in zip(*columns, strict=True)
         ],
         maps={
             name: [(layer, maps[layer.name].cpu()) for layer in block if layer.name in maps]
@@ -131,7 +130,7 @@ def inspect(
             if any(layer.name in maps for layer in block)
         },
         explained=explained,
-        heat=grad_cam(network, module, inputs, predicted).cpu(),
+        heat=grad_cam(network, network.get_submodule(explained.name), inputs, predicted).cpu(),
     )
 
 

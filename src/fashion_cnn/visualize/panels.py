@@ -119,15 +119,8 @@ def make_figure(width: float, height: float, title: str, subtitle: str) -> Figur
 
 def place(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
     """Return new axes without a frame, at a position in inches."""
-    figure_width, figure_height = figure.get_size_inches()
-    axes = figure.add_axes(
-        (
-            left / figure_width,
-            bottom / figure_height,
-            width / figure_width,
-            height / figure_height,
-        )
-    )
+    size = figure.get_size_inches()
+    axes = figure.add_axes((*((left, bottom) / size), *((width, height) / size)))
     axes.set_axis_off()
     return axes
 
