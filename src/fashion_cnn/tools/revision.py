@@ -13,9 +13,8 @@ from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import NoSCM, RevError, resolve_rev
 from dvc_data.index import DataIndexError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from fashion_cnn.base import yaml_text
 from fashion_cnn.base.errors import InputError
 
 WORKSPACE = "workspace"
@@ -107,7 +106,7 @@ class Revision:
         """Return what a YAML file holds, as DVC reads it, or raise MissingError."""
         content = self.read(path)
         with self.parsing(path):
-            return YAML(typ="safe").load(content)
+            return yaml_text.load(content.decode())
 
     def csv(self, path: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return a CSV file's table, or raise MissingError, also where it lacks a column."""
@@ -154,8 +153,8 @@ class Revision:
         """Raise MissingError where the block finds that a file does not hold what it should."""
         try:
             yield
-        # The errors of JSON, pandas and Unicode are ValueErrors.
-        except (ValueError, TypeError, LookupError, AttributeError, YAMLError):
+        # The errors of JSON, YAML, pandas and Unicode are ValueErrors.
+        except (ValueError, TypeError, LookupError, AttributeError):
             raise MissingError(f"{path} of {self.title} cannot be read") from None
 
     @contextmanager
