@@ -11,11 +11,12 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.scm import NoSCM, RevError, resolve_rev
+from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexError
 
 from fashion_cnn.base import yaml_text
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.tools import git
 
 WORKSPACE = "workspace"
 MEASURED = ("metrics/train", "metrics/evaluate", "plots/reliability")
@@ -37,25 +38,26 @@ class Revision:
         """Find the revision.
 
         Raises:
-            InputError: `root` is not in a git repository, or the repository has no such revision.
+            InputError: git does not read `root`, or the repository has no such revision.
         """
-        git = Repo(str(root), uninitialized=True).scm
-        if isinstance(git, NoSCM):
-            raise InputError(f"{root} is not in a git repository: run this in a git clone")
+        git.check(root)
+        history = Repo(str(root), uninitialized=True).scm
         wanted = "HEAD" if name == WORKSPACE else name
         try:
-            self.commit = resolve_rev(git, wanted)
-        except RevError:
+            # Git itself takes an empty name for HEAD.
+            self.commit = resolve_rev(history, wanted or "-")
+        # ValueError and AttributeError: the name is that of a file or a folder, or none at all.
+        except (RevError, ValueError, AttributeError):
             raise InputError(
-                f"git knows no revision '{wanted}': see `git log --oneline` and `dvc exp list`"
+                f"git knows no revision {wanted!r:.100}: see `git log --oneline` and `dvc exp list`"
             ) from None
         self.name = name
         self.root = root
         self.is_workspace = name == WORKSPACE
-        self.edited = self.is_workspace and bool(git.is_dirty(untracked_files=False))
-        message = git.resolve_commit(self.commit).message
+        self.edited = self.is_workspace and bool(history.is_dirty(untracked_files=False))
+        message = history.resolve_commit(self.commit).message
         self.subject = (message.splitlines() or [""])[0]
-        git.close()
+        history.close()
         self._files = DVCFileSystem(str(root), rev=None if self.is_workspace else self.commit)
 
     def close(self) -> None:
