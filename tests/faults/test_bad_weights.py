@@ -18,7 +18,7 @@ from fashion_cnn.dataset.images import Transform
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import tensor_files, weights
 from tests.conftest import ROOT
-from tests.faults.in_process import call
+from tests.faults.in_process import Commands
 from tests.made_images import write_folder
 
 WEIGHTS = Path("data/models/lenet.safetensors")
@@ -56,6 +56,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     weights.save_kernels(folder / KERNELS, network)
     return folder
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Commands:
+    """Run commands here that must fail."""
+    return Commands(monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -124,11 +130,11 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("fault", BAD)
 def test_every_command_refuses_bad_weights(
-    here: Path, fault: str, command: str, monkeypatch: pytest.MonkeyPatch
+    here: Path, fault: str, command: str, commands: Commands
 ) -> None:
     spoil, expected = BAD[fault]
     spoil()
-    message = call(monkeypatch, *COMMANDS[command])
+    message = commands.fail(*COMMANDS[command])
     assert expected in message
     assert str(WEIGHTS) in message
     assert message.endswith("make it with `dvc repro train_lenet`")
@@ -173,16 +179,14 @@ def test_sections_of_another_kind_are_refused(here: Path, key: str, value: objec
 
 
 @pytest.mark.parametrize("fault", ["NaN", "flipped bit", "float16", "misfit"])
-def test_initial_kernels_are_held_to_the_same(
-    here: Path, fault: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_initial_kernels_are_held_to_the_same(here: Path, fault: str, commands: Commands) -> None:
     {
         "NaN": lambda: rewrite(one_value(torch.nan), file=KERNELS),
         "flipped bit": lambda: flip(KERNELS, 8 * KERNELS.stat().st_size - 99),
         "float16": lambda: rewrite(as_type(torch.float16), file=KERNELS),
         "misfit": lambda: rewrite(lambda tensors: tensors.popitem(), file=KERNELS),
     }[fault]()
-    message = call(monkeypatch, *COMMANDS["export_images"])
+    message = commands.fail(*COMMANDS["export_images"])
     assert str(KERNELS) in message
     assert message.endswith("make it with `dvc repro train_lenet`")
 

@@ -68,6 +68,10 @@ def _path(text: str) -> Path:
     """Return a path that the command line names: an empty text would be the working folder."""
     if not text:
         raise ArgumentTypeError("expected a path, got an empty text")
+    try:
+        Path(text).exists()
+    except OSError as error:
+        raise ArgumentTypeError(f"{text:.50}: {error.strerror}") from None
     return Path(text)
 
 

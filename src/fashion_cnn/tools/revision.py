@@ -46,6 +46,7 @@ class Revision:
         try:
             # Git itself takes an empty name for HEAD.
             self.commit = resolve_rev(history, wanted or "-")
+            message = history.resolve_commit(self.commit).message
         # ValueError and AttributeError: the name is that of a file or a folder, or none at all.
         except (RevError, ValueError, AttributeError):
             raise InputError(
@@ -55,7 +56,6 @@ class Revision:
         self.root = root
         self.is_workspace = name == WORKSPACE
         self.edited = self.is_workspace and bool(history.is_dirty(untracked_files=False))
-        message = history.resolve_commit(self.commit).message
         self.subject = (message.splitlines() or [""])[0]
         history.close()
         self._files = DVCFileSystem(str(root), rev=None if self.is_workspace else self.commit)
