@@ -8,6 +8,7 @@ from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 
 from fashion_cnn.base.errors import InputError
@@ -199,10 +200,9 @@ def _report(revision: str, baseline: str, output: Path | None) -> None:
     folder = output or root()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise InputError(f"--output: {folder} is not a folder: {error.strerror}") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"--output: {folder} cannot be written: choose another folder")
+        raise InputError(f"--output: {folder} cannot be written: {error.strerror}") from None
     print(*write(root(), revision, baseline, folder), sep="\n")
 
 

@@ -1,7 +1,7 @@
 """The gate: may a retrained model take the place of the baseline's, by the rules of gate.yaml?"""
 
-import math
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -154,6 +154,7 @@ def _p_value(run: pd.DataFrame, baseline: pd.DataFrame) -> float | None:
 def _not_a_number(value: object) -> str:
     if value is None:
         return "missing"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return "no number"
-    return ""
+    # Also false for NaN; math.isfinite fails for whole numbers beyond this.
+    return "" if abs(value) <= sys.float_info.max else "no number"
