@@ -88,10 +88,18 @@ def test_weights_that_do_not_fit_are_refused(
     save_file({"fc.weight": torch.zeros(1)}, tmp_path / "elsewhere.safetensors")
     save_file({"features.3.weight": torch.zeros(1)}, folder / "misfit.safetensors")
     (folder / "weights.pth").write_bytes(b"PK pickled")
+    (folder / "link").symlink_to(tmp_path / "elsewhere.safetensors")
+    (folder / "circle").symlink_to(folder / "circle")
     which = "expected none, imagenet or a file in data/pretrained/, which DVC watches, got "
     for weights, message in (
         ("data/pretrained/absent", f"{which}'data/pretrained/absent'"),
         ("elsewhere.safetensors", f"{which}'elsewhere.safetensors'"),
+        ("data/pretrained/../../elsewhere.safetensors", f"{which}'data/pretrained/../.."),
+        ("data/pretrained/link", f"{which}'data/pretrained/link'"),
+        ("data/pretrained/circle", f"{which}'data/pretrained/circle'"),
+        ("data/pretrained", f"{which}'data/pretrained'"),
+        ("data/pretrained/\0", f"{which}'data/pretrained/"),
+        (f"{folder}/other.safetensors", f"{which}'{folder}/other.safetensors'"),
         ("data/pretrained/other.safetensors", "expected the state dict of a VGG-11"),
         ("data/pretrained/misfit.safetensors", "size mismatch for features.3.weight"),
         ("data/pretrained/weights.pth", "is not a safetensors file"),

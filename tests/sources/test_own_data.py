@@ -1,6 +1,7 @@
 """A user's own images in place of Fashion-MNIST: accepted, or refused with the reason."""
 
 import gzip
+import struct
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,11 @@ def test_they_replace_what_was_there(own: Path, tmp_path: Path) -> None:
         assert images.labels.tolist() == [index % 10 for index in range(count)]
 
 
+def header(*sizes: int) -> bytes:
+    """Return an IDX file that promises images of these sizes and ends there."""
+    return bytes([0, 0, 8, 3]) + struct.pack(">3I", *sizes)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -50,6 +56,8 @@ def test_they_replace_what_was_there(own: Path, tmp_path: Path) -> None:
         ("t10k-labels-idx1-ubyte", idx(torch.zeros(20).byte())[:-1], "expected 28 bytes, got 27"),
         ("t10k-labels-idx1-ubyte", idx(torch.full((20,), 10).byte()), "from 0 to 9, got 10"),
         ("t10k-images-idx3-ubyte.gz", b"\x1f\x8b damaged", "damaged gzip"),
+        ("train-images-idx3-ubyte", header(10**9, 1000, 1), "expected 1000000000016 bytes, got 16"),
+        ("train-images-idx3-ubyte", header(2**32 - 1, 2**32 - 1, 0), "expected at least one value"),
     ],
 )
 def test_a_file_that_is_not_in_the_format_is_refused(
@@ -65,11 +73,15 @@ def test_a_file_that_is_not_in_the_format_is_refused(
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.parametrize("elsewhere", ["..", "../../etc", "absent"])
+@pytest.mark.parametrize(
+    "elsewhere", ["", ".", "..", "../../etc", "/etc", "absent", "\0", "x" * 300, "link", "circle"]
+)
 def test_a_folder_that_dvc_does_not_watch_is_refused(
     own: Path, tmp_path: Path, elsewhere: str
 ) -> None:
     watched = own.parent / "watched"
     watched.mkdir()
+    (watched / "link").symlink_to(own)
+    (watched / "circle").symlink_to(watched / "circle")
     with pytest.raises(InputError, match=r"expected null or a folder in data/watched/, which DVC"):
         adopt(watched / elsewhere, watched, tmp_path / "data")

@@ -381,6 +381,17 @@ def not_http(handler: WebHandler, content: bytes) -> None:
     handler.wfile.write(b"220 mail.example ESMTP\r\n")
 
 
+def redirecting(address: str) -> Callable[[WebHandler, bytes], None]:
+    """Return a reply that sends the reader on to another address."""
+
+    def reply(handler: WebHandler, content: bytes) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", address)
+        handler.end_headers()
+
+    return reply
+
+
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     """Serve CONTENTS as .gz, without this machine's proxies."""
@@ -417,6 +428,9 @@ def test_mirror_gives_the_decompressed_files(ending: str, web: Web) -> None:
         (dripping, "images.gz: not complete after 0.5 s"),
         (endless, "images.gz: more than"),
         (not_http, "images.gz: 220 mail.example"),
+        (redirecting("http://[::1"), "images.gz: Invalid IPv6 URL"),
+        (redirecting("file:///etc/passwd"), "images.gz: HTTP Error 302: .* not allowed"),
+        (redirecting(f"http://{'a' * 300}/"), "images.gz: .*label too long"),
     ],
 )
 def test_a_bad_reply_is_soon_given_as_the_reason(
@@ -436,6 +450,14 @@ def test_a_refused_connection_is_given_as_the_reason(web: Web) -> None:
         port = unused.getsockname()[1]
         with pytest.raises(InputError, match=r"images\.gz: .*refused"):
             read_mirror(f"http://127.0.0.1:{port}", TABLE)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "/", "mirror", "//mirror", "http://", "http://[::1", "http://a b", "data:,x"]
+)
+def test_an_address_that_is_none_is_given_as_the_reason(address: str) -> None:
+    with pytest.raises(InputError, match=r"^images\.gz: "):
+        read_mirror(address, TABLE)
 
 
 def test_mirror_is_asked_through_the_proxy(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.dataset.images import Transform
 from fashion_cnn.models import lenet, vgg
-from fashion_cnn.trained import weights
+from fashion_cnn.trained import tensor_files, weights
 
 TRANSFORM = Transform(28, 0.25, 0.75)
 
@@ -65,7 +65,7 @@ def test_a_failed_save_leaves_the_old_file(
         file.write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(weights, "save_file", full)
+    monkeypatch.setattr(tensor_files, "save_file", full)
     with pytest.raises(OSError, match="no space"):
         save(path, network)
     assert path.read_bytes() == before
@@ -86,8 +86,9 @@ def test_bad_files_are_named_with_the_stage_that_makes_them(
         (tmp_path / name).write_bytes(content)
     save_file(state, tmp_path / "foreign")
     save_file(state, tmp_path / "other_metadata", {"format": "pt"})
-    save_file(state, tmp_path / "not_json", {weights.METADATA_KEY: "{"})
-    save_file(state, tmp_path / "lacking", {weights.METADATA_KEY: '{"model": "lenet"}'})
+    save_file(state, tmp_path / "not_json", {tensor_files.METADATA_KEY: "{"})
+    save_file(state, tmp_path / "no_digest", {tensor_files.METADATA_KEY: '{"model": "lenet"}'})
+    tensor_files.write(tmp_path / "lacking", state, {"model": "lenet"})
     save(tmp_path / "misfit", vgg.build(image_size=32))
     (tmp_path / "folder").mkdir()
     for name in (
@@ -98,6 +99,7 @@ def test_bad_files_are_named_with_the_stage_that_makes_them(
         "foreign",
         "other_metadata",
         "not_json",
+        "no_digest",
         "lacking",
         "misfit",
         "folder",

@@ -10,6 +10,7 @@ from fashion_cnn.base.compute import seeded
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.models import lenet
+from fashion_cnn.trained import tensor_files
 from fashion_cnn.training import checkpoint
 from fashion_cnn.training.checkpoint import Checkpoints, fingerprint
 
@@ -83,7 +84,7 @@ def test_a_failed_write_leaves_the_earlier_ones(
 
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.write(STATE, 1)
-        monkeypatch.setattr(checkpoint, "save_file", full)
+        monkeypatch.setattr(tensor_files, "save_file", full)
         with pytest.raises(OSError, match="no space"):
             checkpoints.write(STATE, 2)
         assert same(checkpoints.newest(), STATE)

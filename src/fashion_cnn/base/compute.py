@@ -142,10 +142,12 @@ def _device(name: str) -> torch.device:
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next((kind for kind, present in available.items() if present), "cpu")
-    device, count = torch.device(name), max(torch.cuda.device_count(), 1)
-    if not available.get(device.type, True) or (device.index or 0) >= count:
+    # Compared as text: torch.device fails for a number that no machine has.
+    kind, _, number = name.partition(":")
+    numbers = ["", *map(str, range(torch.cuda.device_count()))]
+    if not available.get(kind, True) or number not in numbers:
         raise InputError(f"device: expected one of this machine's, got {name!r}: try auto or cpu")
-    return device
+    return torch.device(name)
 
 
 def _native_bfloat16(device: torch.device) -> bool:

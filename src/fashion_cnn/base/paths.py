@@ -27,6 +27,15 @@ def copies(repository: Path) -> Path:
     return repository / ".dvc" / "tmp" / "exps"
 
 
+def lies_in(path: Path, folder: Path) -> bool:
+    """Return whether a path exists inside a folder once all symbolic links are followed."""
+    try:
+        return folder.resolve() in path.resolve(strict=True).parents
+    # A name that is too long or no name at all, or links that lead in a circle.
+    except (OSError, ValueError, RuntimeError):
+        return False
+
+
 def checkpoints_folder() -> Path:
     """Return the folder of all checkpoints: $CHECKPOINTS, or one in the repository.
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from fashion_cnn.base import yaml_text
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.yaml_text import YamlError
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -82,13 +82,16 @@ def parse(path: Path) -> Mapping[str, Any]:
     """
     hint = f"restore it with `git checkout HEAD {path}`"
     try:
-        values = YAML(typ="safe").load(path)
+        content = path.read_bytes()
+        values = yaml_text.load(content.decode())
     except FileNotFoundError:
         raise InputError(f"{path} is missing: {hint}") from None
-    except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise InputError(f"{path.name} cannot be read: {_problem(error)}") from None
-    except (ValueError, OverflowError, AttributeError, TypeError) as error:
-        # A value that its tag or its form promises to be a date or a number, and is not.
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path.name} cannot be read: line {line}: it is not UTF-8") from None
+    except YamlError as error:
         raise InputError(f"{path.name} cannot be read: {error}") from None
     if values is None:
         raise InputError(f"{path.name} is empty: {hint}")
@@ -134,27 +137,20 @@ def _holds(written: Any, location: Sequence[int | str]) -> bool:
     return True
 
 
-def _problem(error: Exception) -> str:
-    if isinstance(error, MarkedYAMLError):
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        return f"line {line}: {error.problem}"
-    return str(error)
-
-
 def _describe(fault: ErrorDetails, section: type[Section]) -> str:
     """Return one line for a fault: key, what was expected, what came."""
     keys = [str(part) for part in fault["loc"]]
-    name, value = ".".join(keys), fault["input"]
+    name, value = ".".join(keys), f"{fault['input']!r:.200}"
     if fault["type"] == "missing":
         return f"{name}: expected a value, got none: the key is missing"
     if fault["type"] == "extra_forbidden":
         known = _known_keys(section, keys[:-1])
         close = difflib.get_close_matches(keys[-1], known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
-        return f"{name}: unknown key, got {value!r}; {hint}"
+        return f"{name}: unknown key, got {value}; {hint}"
     if fault["type"] == "model_type":
-        return f"{name}: expected a section of keys, got {value!r}"
-    return f"{name}: expected {_expected(fault)}, got {value!r}"
+        return f"{name}: expected a section of keys, got {value}"
+    return f"{name}: expected {_expected(fault)}, got {value}"
 
 
 def _expected(fault: ErrorDetails) -> str:

@@ -23,6 +23,8 @@ def decode(content: bytes, dimensions: int) -> np.ndarray:
     if len(content) < header or content[:4] != bytes([0, 0, 8, dimensions]):
         raise InputError(f"expected an IDX file of bytes in {dimensions} dimension(s)")
     sizes = np.frombuffer(content[4:header], dtype=">u4").tolist()
+    if 0 in sizes:
+        raise InputError(f"expected at least one value, got the sizes {sizes}")
     if len(content) != (expected := header + math.prod(sizes)):
         raise InputError(f"expected {expected} bytes, got {len(content)}")
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes)

@@ -69,18 +69,23 @@ class Transform:
         return images.contiguous(memory_format=torch.channels_last)
 
 
-def read(folder: Path, subset: Literal["train", "t10k"]) -> Images:
+def read(
+    folder: Path,
+    subset: Literal["train", "t10k"],
+    advice: str = "run `dvc repro download`",
+) -> Images:
     """Read the training or the test images from their two IDX files.
 
     Raises:
-        InputError: a file is missing or damaged, or holds images of another size.
+        InputError: a file is missing or damaged, or holds images of another size; the message ends
+            with `advice`.
     """
-    pixels = _read_idx(folder / f"{subset}-images-idx3-ubyte", dimensions=3)
-    labels = _read_idx(folder / f"{subset}-labels-idx1-ubyte", dimensions=1)
+    pixels = _read_idx(folder / f"{subset}-images-idx3-ubyte", advice, dimensions=3)
+    labels = _read_idx(folder / f"{subset}-labels-idx1-ubyte", advice, dimensions=1)
     if pixels.shape != (len(labels), IMAGE_SIZE, IMAGE_SIZE):
         raise InputError(
             f"{folder}: expected {subset} images of {IMAGE_SIZE}x{IMAGE_SIZE} pixels, one for each "
-            f"of {len(labels)} labels, got {tuple(pixels.shape)}: run `dvc repro download`"
+            f"of {len(labels)} labels, got {tuple(pixels.shape)}: {advice}"
         )
     return Images(pixels.unsqueeze(1), labels.long())
 
@@ -123,14 +128,13 @@ def batches(images: Images, batch_size: int, order: Tensor | None = None) -> Ite
         yield images[batch] if order is None else images[order[batch]]
 
 
-def _read_idx(path: Path, *, dimensions: int) -> Tensor:
+def _read_idx(path: Path, advice: str, *, dimensions: int) -> Tensor:
     if not path.is_file():
-        raise InputError(f"{path} is missing: run `dvc repro download`")
+        raise InputError(f"{path} is missing: {advice}")
     try:
         values = idx.decode(path.read_bytes(), dimensions)
     except InputError as error:
         raise InputError(
-            f"{path} is truncated or not an IDX file ({error}): "
-            "delete it and run `dvc repro download`"
+            f"{path} is truncated or not an IDX file ({error}): delete it and {advice}"
         ) from None
     return torch.from_numpy(values.copy())

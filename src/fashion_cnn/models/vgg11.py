@@ -1,5 +1,7 @@
 """torchvision's VGG-11, adapted to one-channel images and to our classes."""
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import VGG11_Weights, vgg11
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.paths import root
+from fashion_cnn.base.paths import lies_in, root
 from fashion_cnn.shapes import Input, Pool, trace
 from fashion_cnn.shapes.arithmetic import positive
 
@@ -116,16 +118,15 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
                 f"{VGG11_Weights.IMAGENET1K_V1.url} on another machine and put it into "
                 f"{torch.hub.get_dir()}/checkpoints, or set vgg11.weights to none"
             ) from None
-    folder = root() / "data" / "pretrained"
-    path = root() / weights
-    if folder not in path.parents or not path.is_file():
+    path, inside = root() / weights, lies_in(root() / weights, root() / "data" / "pretrained")
+    if Path(weights).is_absolute() or not inside or not path.is_file():
         raise InputError(
             f"vgg11.weights: expected none, imagenet or a file in data/pretrained/, which DVC "
             f"watches, got {weights!r}"
         )
     try:
         return load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise InputError(
             f"vgg11.weights: {weights} is not a safetensors file ({error}): "
             "convert a .pth with safetensors.torch.save_file"

@@ -31,7 +31,8 @@ def read_mirror(
         url = f"{mirror.rstrip('/')}/{file.name}.gz"
         try:
             received = _download(url, most_bytes(file), silence_seconds, total_seconds)
-        except (OSError, http.client.HTTPException) as error:
+        # A ValueError comes from an address that is none, also where a reply redirects to it.
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise InputError(f"{file.name}.gz: {error}") from error
         contents[file.name] = verified(file, received)
     return contents
@@ -41,17 +42,17 @@ def _download(url: str, most_bytes: int, silence_seconds: float, total_seconds: 
     deadline = time.monotonic() + total_seconds
     received = bytearray()
     name = url.rpartition("/")[2]
-    # disable=None: show the bar only on a terminal.
-    with (
-        urllib.request.urlopen(url, timeout=silence_seconds) as reply,
-        tqdm(total=reply.length, desc=name, unit="B", unit_scale=True, disable=None) as bar,
-    ):
-        # Not read: it would wait for the whole of a reply that comes byte by byte.
-        while piece := reply.read1(1 << 16):
-            received += piece
-            bar.update(len(piece))
-            if len(received) > most_bytes:
-                raise OSError(f"more than {most_bytes} bytes")
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not complete after {total_seconds} s")
+    with urllib.request.urlopen(url, timeout=silence_seconds) as reply:
+        if not isinstance(reply, http.client.HTTPResponse):
+            raise OSError("expected an address of the web, http:// or https://")
+        # disable=None: show the bar only on a terminal.
+        with tqdm(total=reply.length, desc=name, unit="B", unit_scale=True, disable=None) as bar:
+            # Not read: it would wait for the whole of a reply that comes byte by byte.
+            while piece := reply.read1(1 << 16):
+                received += piece
+                bar.update(len(piece))
+                if len(received) > most_bytes:
+                    raise OSError(f"more than {most_bytes} bytes")
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"not complete after {total_seconds} s")
     return bytes(received)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.paths import lies_in
 from fashion_cnn.dataset import idx
 from fashion_cnn.sources.files import FILES, write
 
@@ -25,7 +26,7 @@ def adopt(folder: Path, watched: Path, destination: Path) -> None:
     Raises:
         InputError: `folder` is elsewhere, or a file is missing or not in the format.
     """
-    if not folder.resolve().is_relative_to(watched.resolve()) or not folder.is_dir():
+    if not lies_in(folder, watched) or not folder.is_dir():
         raise InputError(
             f"dataset.folder: expected null or a folder in data/{watched.name}/, which DVC "
             f"watches, got '{folder}'"

@@ -2,16 +2,19 @@
 
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root, weights_file
+from fashion_cnn.tools import git
 
 if TYPE_CHECKING:
     from fashion_cnn.tools.prediction.pictures import Background
@@ -25,6 +28,9 @@ def main() -> None:
     """Run the command that the command line names."""
     arguments = vars(parser().parse_args())
     command = arguments.pop("command")
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name that the terminal's encoding lacks is escaped, as it is on stderr.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command(**arguments)
         sys.stdout.flush()
@@ -52,9 +58,22 @@ def parser() -> ArgumentParser:
 def _tool(name: str, /, **arguments: object) -> None:
     """Call a function of fashion_cnn.tools, and print what it returns."""
     module, _, function = name.rpartition(".")
+    if module.startswith("experiments"):
+        git.check(root())
     text = getattr(import_module(f"fashion_cnn.tools.{module}"), function)(**arguments)
     if text is not None:
         print(text)
+
+
+def _path(text: str) -> Path:
+    """Return a path that the command line names: an empty text would be the working folder."""
+    if not text:
+        raise ArgumentTypeError("expected a path, got an empty text")
+    try:
+        Path(text).exists()
+    except OSError as error:
+        raise ArgumentTypeError(f"{text:.50}: {error.strerror}") from None
+    return Path(text)
 
 
 def _models(add: Add) -> None:
@@ -66,7 +85,7 @@ def _models(add: Add) -> None:
     predict = add("predict", _predict, "classify pictures with a trained model")
     predict.add_argument("model", choices=MODELS)
     images = "a PNG or JPEG, or a folder of them, searched at any depth, without hidden files"
-    predict.add_argument("images", nargs="+", type=Path, metavar="image", help=images)
+    predict.add_argument("images", nargs="+", type=_path, metavar="image", help=images)
     predict.add_argument("--json", action="store_true", help="print one line of JSON per picture")
     predict.add_argument(
         "--background",
@@ -85,19 +104,19 @@ def _runs(add: Add) -> None:
 
     gate = add("gate", "trust.gate.check", "may this run replace the committed one?")
     gate.add_argument("--baseline", default="HEAD", help="git revision, or none; default: HEAD")
-    gate.add_argument("--rules", type=Path, help="default: the repository's config/gate.yaml")
+    gate.add_argument("--rules", type=_path, help="default: the repository's config/gate.yaml")
 
     verify = add("verify", "trust.verify.verify", "make the committed run again and compare")
     verify.add_argument("--model", choices=MODELS, help="only this model's stages; default: all")
 
     drift = add("drift", "trust.drift.report", "compare new images with the training images")
-    drift.add_argument("folder", type=Path, help="the new images, as four IDX files")
+    drift.add_argument("folder", type=_path, help="the new images, as four IDX files")
     drift.add_argument("--model", choices=MODELS, default="lenet", help="default: lenet")
 
     report = add("report", _report, "write report.html and report.md on a revision")
     report.add_argument("revision", nargs="?", default="workspace", help="default: workspace")
     report.add_argument("--baseline", default="HEAD", help="compare with this; default: HEAD")
-    report.add_argument("--output", type=Path, help="folder; default: the repository's")
+    report.add_argument("--output", type=_path, help="folder; default: the repository's")
 
 
 def _params(add: Add) -> None:
@@ -178,10 +197,17 @@ def _export(model: str) -> None:
 def _report(revision: str, baseline: str, output: Path | None) -> None:
     from fashion_cnn.tools.report.writing import write
 
-    print(*write(root(), revision, baseline, output or root()), sep="\n")
+    folder = output or root()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(f"--output: {folder} cannot be written: {error.strerror}") from None
+    print(*write(root(), revision, baseline, folder), sep="\n")
 
 
 def _compare(model: str | None, every_branch: bool) -> None:
     from fashion_cnn.tools.experiments import comparing
 
+    git.check(root())
     print(comparing.report([model] if model else list(MODELS), every_branch=every_branch))

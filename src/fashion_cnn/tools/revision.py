@@ -11,12 +11,12 @@ import pandas as pd
 from dvc.api import DVCFileSystem
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
-from dvc.scm import NoSCM, RevError, resolve_rev
+from dvc.scm import RevError, resolve_rev
 from dvc_data.index import DataIndexError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from fashion_cnn.base import yaml_text
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.tools import git
 
 WORKSPACE = "workspace"
 MEASURED = ("metrics/train", "metrics/evaluate", "plots/reliability")
@@ -38,25 +38,26 @@ class Revision:
         """Find the revision.
 
         Raises:
-            InputError: `root` is not in a git repository, or the repository has no such revision.
+            InputError: git does not read `root`, or the repository has no such revision.
         """
-        git = Repo(str(root), uninitialized=True).scm
-        if isinstance(git, NoSCM):
-            raise InputError(f"{root} is not in a git repository: run this in a git clone")
+        git.check(root)
+        history = Repo(str(root), uninitialized=True).scm
         wanted = "HEAD" if name == WORKSPACE else name
         try:
-            self.commit = resolve_rev(git, wanted)
-        except RevError:
+            # Git itself takes an empty name for HEAD.
+            self.commit = resolve_rev(history, wanted or "-")
+            message = history.resolve_commit(self.commit).message
+        # ValueError and AttributeError: the name is that of a file or a folder, or none at all.
+        except (RevError, ValueError, AttributeError):
             raise InputError(
-                f"git knows no revision '{wanted}': see `git log --oneline` and `dvc exp list`"
+                f"git knows no revision {wanted!r:.100}: see `git log --oneline` and `dvc exp list`"
             ) from None
         self.name = name
         self.root = root
         self.is_workspace = name == WORKSPACE
-        self.edited = self.is_workspace and bool(git.is_dirty(untracked_files=False))
-        message = git.resolve_commit(self.commit).message
+        self.edited = self.is_workspace and bool(history.is_dirty(untracked_files=False))
         self.subject = (message.splitlines() or [""])[0]
-        git.close()
+        history.close()
         self._files = DVCFileSystem(str(root), rev=None if self.is_workspace else self.commit)
 
     def close(self) -> None:
@@ -107,7 +108,7 @@ class Revision:
         """Return what a YAML file holds, as DVC reads it, or raise MissingError."""
         content = self.read(path)
         with self.parsing(path):
-            return YAML(typ="safe").load(content)
+            return yaml_text.load(content.decode())
 
     def csv(self, path: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return a CSV file's table, or raise MissingError, also where it lacks a column."""
@@ -154,8 +155,8 @@ class Revision:
         """Raise MissingError where the block finds that a file does not hold what it should."""
         try:
             yield
-        # The errors of JSON, pandas and Unicode are ValueErrors.
-        except (ValueError, TypeError, LookupError, AttributeError, YAMLError):
+        # The errors of JSON, YAML, pandas and Unicode are ValueErrors.
+        except (ValueError, TypeError, LookupError, AttributeError):
             raise MissingError(f"{path} of {self.title} cannot be read") from None
 
     @contextmanager

@@ -1,23 +1,50 @@
 """Trained networks as safetensors files whose metadata says how to rebuild the network."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from pydantic import ConfigDict, Field
 from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.files import written_atomically
 from fashion_cnn.base.models import MODELS, build
+from fashion_cnn.base.recipes import ImageSize
+from fashion_cnn.base.settings import Section, check
 from fashion_cnn.dataset.images import Transform
+from fashion_cnn.trained import tensor_files
+from fashion_cnn.trained.tensor_files import DamagedError
 
-# safetensors writes metadata keys in random order: a single key keeps the bytes the same.
-METADATA_KEY = "fashion_cnn"
+# Far beyond what training leads to: what such weights compute may well overflow.
+MAX_WEIGHT = 1e4
+
+
+class TransformValues(Section):
+    """The transform of the network's input."""
+
+    image_size: ImageSize
+    mean: float
+    standard_deviation: Annotated[float, Field(gt=0)]
+
+
+class MadeWith(Section):
+    """Where the weights come from; only the precision decides how they are used."""
+
+    model_config = ConfigDict(extra="allow")
+
+    precision: Literal["bfloat16", "float32"] = "float32"
+
+
+class Metadata(Section):
+    """What a file of weights says about the network, all but its digest."""
+
+    model: Literal["lenet", "vgg", "vgg11"]
+    architecture: dict[Literal["image_size", "width_divisor"], ImageSize]
+    transform: TransformValues
+    recipe: dict[str, Any]
+    made_with: MadeWith
 
 
 @dataclass(frozen=True)
@@ -63,20 +90,12 @@ def save(
         "recipe": dict(recipe),
         "made_with": dict(made_with),
     }
-    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    with written_atomically(path) as unfinished:
-        save_file(tensors, unfinished, {METADATA_KEY: json.dumps(description, sort_keys=True)})
+    tensor_files.write(path, network.state_dict(), description)
 
 
 def save_kernels(path: Path, network: nn.Module) -> None:
     """Write every convolution's weight, by its name, as contiguous float32, atomically."""
-    kernels = {
-        f"{name}.weight": module.weight.detach().cpu().contiguous()
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d)
-    }
-    with written_atomically(path) as unfinished:
-        save_file(kernels, unfinished)
+    tensor_files.write(path, _kernels(network), {})
 
 
 def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor]:
@@ -91,15 +110,10 @@ def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor
         InputError: the file is missing, damaged, or of another network.
     """
     _, tensors = _read(path, model)
-    kernels = {name.removesuffix(".weight"): kernel for name, kernel in tensors.items()}
-    expected = {
-        name: module.weight.shape
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Conv2d)
-    }
-    if {name: kernel.shape for name, kernel in kernels.items()} != expected:
+    expected = _kernels(network)
+    if {n: k.shape for n, k in tensors.items()} != {n: k.shape for n, k in expected.items()}:
         raise InputError(f"{path} does not fit the network: {_hint(model)}")
-    return kernels
+    return {name.removesuffix(".weight"): kernel for name, kernel in tensors.items()}
 
 
 def load(path: Path, model: str) -> Trained:
@@ -108,34 +122,53 @@ def load(path: Path, model: str) -> Trained:
     Raises:
         InputError: the file is missing, damaged, or not of this model.
     """
-    (metadata, tensors), hint = _read(path, model), _hint(model)
+    description, tensors = _read(path, model)
     try:
-        description = json.loads(metadata[METADATA_KEY])
-        if description["model"] != model:
-            raise InputError(f"{path} holds {description['model']!r}, not {model!r}: {hint}")
+        metadata = check(Metadata, description, "its metadata")
+        if metadata.model != model:
+            raise InputError(f"it holds {metadata.model!r}, not {model!r}")
+        transform = Transform(**metadata.transform.model_dump())
+        if transform.image_size != metadata.architecture.get("image_size"):
+            raise InputError("its transform is for another image_size than its network")
         with torch.device("meta"):
-            network = build(model, **description["architecture"])
+            network = build(model, **metadata.architecture)
         network.load_state_dict(tensors, assign=True)
-        transform = Transform(**description["transform"])
-        return Trained(network.eval(), transform, description["recipe"], description["made_with"])
-    except (KeyError, TypeError, json.JSONDecodeError):
-        raise InputError(f"{path} was not written by this project: {hint}") from None
-    except RuntimeError as error:
+    except (InputError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path} does not fit the network: {hint} ({reason})") from None
+        raise InputError(f"{path} does not fit the network ({reason}): {_hint(model)}") from None
+    made_with = metadata.made_with.model_dump(exclude_unset=True)
+    return Trained(network.eval(), transform, metadata.recipe, made_with)
 
 
-def _read(path: Path, model: str) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Return a safetensors file's metadata and tensors."""
-    hint = _hint(model)
+def _kernels(network: nn.Module) -> dict[str, Tensor]:
+    """Return every convolution's weight (out, in, h, w), by its name in the state dict."""
+    return {
+        f"{name}.weight": module.weight.detach()
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d)
+    }
+
+
+def _read(path: Path, model: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return a file's description and its tensors, all of them finite float32."""
     if not path.is_file():
-        raise InputError(f"{path} is missing: {hint}")
+        raise InputError(f"{path} is missing: {_hint(model)}")
     try:
-        with safe_open(path, framework="pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return file.metadata() or {}, tensors
-    except SafetensorError as error:
-        raise InputError(f"{path} is not an intact safetensors file ({error}): {hint}") from None
+        description, tensors = tensor_files.read(path)
+    except DamagedError as error:
+        raise InputError(
+            f"{path} is damaged or not from this project ({error}): {_hint(model)}"
+        ) from None
+    for name, tensor in tensors.items():
+        # One pass over the values: NaN is neither above nor below.
+        if tensor.dtype != torch.float32:
+            fault = f"expected float32, got {tensor.dtype}"
+        elif tensor.numel() and not all(abs(end) <= MAX_WEIGHT for end in tensor.aminmax()):
+            fault = f"expected numbers from {-MAX_WEIGHT:g} to {MAX_WEIGHT:g}, got others"
+        else:
+            continue
+        raise InputError(f"{path}: {name}: {fault}: {_hint(model)}")
+    return description, tensors
 
 
 def _hint(model: str) -> str:

@@ -11,16 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.files import written_atomically
 from fashion_cnn.dataset.images import Images
+from fashion_cnn.trained import tensor_files
+from fashion_cnn.trained.tensor_files import DamagedError
 
-METADATA_KEY = "fashion_cnn"
 KEPT = 2
 # The next checkpoint is due after 50 times as long as the last one took to write, so that they take
 # less than 2% of the time; at the latest after four and a half minutes.
@@ -52,7 +49,7 @@ def fingerprint(params: Mapping[str, Any], network: nn.Module, images: list[Imag
             digest.update(path.read_bytes())
     data = [tensor for each in images for tensor in (each.pixels, each.labels)]
     for tensor in [*network.state_dict().values(), *data]:
-        digest.update(_bytes(tensor))
+        digest.update(tensor_files.as_bytes(tensor))
     return digest.hexdigest()[:32]
 
 
@@ -108,10 +105,7 @@ class Checkpoints:
         started = time.perf_counter()
         tensors: dict[str, Tensor] = {}
         values = _extract_tensors(state, "", tensors)
-        description = json.dumps({"values": values, "sha256": _digest(tensors)})
-        path = self.folder / f"{step:012}.safetensors"
-        with written_atomically(path) as unfinished:
-            save_file(tensors, unfinished, {METADATA_KEY: description})
+        tensor_files.write(self.folder / f"{step:012}.safetensors", tensors, {"values": values})
         for old in self._newest_first()[KEPT:]:
             old.unlink()
         self.written = time.perf_counter()
@@ -121,10 +115,11 @@ class Checkpoints:
         """Return the newest undamaged state, on the CPU, or None."""
         for path in self._newest_first():
             try:
-                return _read(path)
-            except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-                reason = " ".join(str(error).split())
-                print(f"checkpoint {path.name} is damaged ({reason}): trying the one before it")
+                description, tensors = tensor_files.read(path)
+                state: State = _insert_tensors(description["values"], tensors)
+                return state
+            except DamagedError as error:
+                print(f"checkpoint {path.name} is damaged ({error}): trying the one before it")
                 path.unlink()
         return None
 
@@ -134,16 +129,6 @@ class Checkpoints:
 
     def _newest_first(self) -> list[Path]:
         return sorted(self.folder.glob("*.safetensors"), reverse=True)
-
-
-def _read(path: Path) -> State:
-    with safe_open(path, framework="pt") as file:
-        description = json.loads(file.metadata()[METADATA_KEY])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if _digest(tensors) != description["sha256"]:
-        raise ValueError("its content is not what was written")
-    state: State = _insert_tensors(description["values"], tensors)
-    return state
 
 
 def _extract_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
@@ -171,16 +156,3 @@ def _insert_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
         case list():
             return [_insert_tensors(item, tensors) for item in value]
     return value
-
-
-def _digest(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(_bytes(tensors[name]))
-    return digest.hexdigest()
-
-
-def _bytes(tensor: Tensor) -> memoryview:
-    array: np.ndarray = tensor.detach().cpu().contiguous().numpy()
-    return array.reshape(-1).view(np.uint8).data

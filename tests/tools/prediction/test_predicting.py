@@ -78,7 +78,7 @@ def test_pngs_of_test_images_get_the_answers_of_the_images_themselves(
     call(command, "predict", "lenet", "images", "--json")
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     trained = weights.load(Path("data/models/lenet.safetensors"), "lenet")
-    compute = prepare("auto", "auto")
+    compute = prepare("auto", trained.precision)
     network = trained.network.to(compute.device)
     logits = predict(network, images[:200], trained.transform, compute, 500).cpu()
     assert [answer["file"] for answer in answers] == [f"images/{i:03}.png" for i in range(200)]

@@ -99,6 +99,7 @@ def test_a_run_that_meets_every_rule_passes() -> None:
         ({"loss": float("-inf")}, "no number"),
         ({"weight_bytes": "180000"}, "no number"),
         ({"parameters": True}, "no number"),
+        ({"weight_bytes": 10**400}, "no number"),
         ({"macro_f1": None}, "missing"),
     ],
 )

@@ -1,5 +1,6 @@
 """Picture files -> images like the data set's: 28 pixels, grey, bright clothing on black."""
 
+import os
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
@@ -26,16 +27,25 @@ def find(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files; in place of a folder, all files in it at any depth, sorted.
 
     Hidden files of a folder are left out: those whose name, or the name of a folder on the way,
-    starts with a dot. A path that does not exist, or a folder without files, is yielded as it is,
-    so that `read` can say what is wrong with it.
+    starts with a dot. A path that does not exist, or a folder without files or that may not be
+    listed, is yielded as it is, so that `read` can say what is wrong with it.
+
+    Raises:
+        InputError: a path is the whole disk.
     """
     for path in paths:
-        try:
-            below = sorted(path.rglob("*")) if path.is_dir() else []
-        except OSError:  # such as a name that is too long
-            below = []
-        files = [file for file in below if not file.is_dir() and not _hidden(file, path)]
-        yield from files or [path]
+        if path.absolute() == Path(path.anchor):
+            raise InputError(f"expected pictures or a folder of them, got the whole disk: {path}")
+        yield from sorted(_files_below(path)) or [path]
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield a folder's files at any depth, and the folders in it that may not be listed."""
+    denied: list[OSError] = []
+    for here, folders, files in os.walk(folder, onerror=denied.append):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(here, name) for name in files if not name.startswith("."))
+    yield from (Path(error.filename) for error in denied if Path(error.filename) != folder)
 
 
 def read(path: Path, background: Background = "auto") -> np.ndarray:
@@ -57,6 +67,9 @@ def read(path: Path, background: Background = "auto") -> np.ndarray:
     try:
         if not path.is_file():
             raise InputError("no file in this folder" if path.is_dir() else "no such file")
+        if not path.stat().st_size:
+            # Not opened: reading a file of /proc may wait for ever.
+            raise InputError("not a PNG or JPEG picture")
         with warnings.catch_warnings(action="ignore"):
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=("PNG", "JPEG")) as opened:
@@ -76,10 +89,6 @@ def read(path: Path, background: Background = "auto") -> np.ndarray:
     fitted = grey if grey.size == (IMAGE_SIZE, IMAGE_SIZE) else _fit(grey, level)
     light = background == "light" or (background == "auto" and level > 127)
     return np.asarray(ImageOps.invert(fitted) if light else fitted)
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
 
 
 def _grey(image: Image.Image, background: Background) -> Image.Image:

@@ -40,7 +40,7 @@ class Prediction:
         keys = ("file", "class", "probability", "runner_up", "runner_up_probability")
         values = dict(zip(keys, self.row(), strict=True))
         by_class = sorted(self.ranked, key=lambda pair: CLASSES.index(pair[0]))
-        return json.dumps({**values, "probabilities": dict(by_class)}, ensure_ascii=False)
+        return json.dumps({**values, "probabilities": dict(by_class)})
 
 
 def predictions(

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fashion_cnn.base import params
 from fashion_cnn.base.compute import Compute, prepare
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text
 from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.dataset.images import CLASSES, Images, read, read_split
@@ -45,8 +46,8 @@ def report(folder: Path, model: str) -> str:
         InputError: a file of either folder, or the model's weights, cannot be read.
     """
     values = params.load()
+    new = _read_new(folder)
     training, validation = read_split(dataset_folder(), values.dataset)
-    new = read(folder, "train")
     trained = weights.load(weights_file(model), model)
     compute = prepare(values.evaluate.device, trained.precision)
     found = [
@@ -57,6 +58,18 @@ def report(folder: Path, model: str) -> str:
     table = tabulate([vars(drift) for drift in found], headers="keys", tablefmt="github")
     write_text(root() / "runs" / "drift.md", table + "\n")
     return table
+
+
+def _read_new(folder: Path) -> Images:
+    """Read the images of a user's own folder."""
+    names = "train-images-idx3-ubyte and train-labels-idx1-ubyte"
+    advice = f"give a folder that holds the new images as {names}, decompressed"
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder: {advice}")
+    new = read(folder, "train", advice)
+    if (highest := int(new.labels.max())) >= len(CLASSES):
+        raise InputError(f"{folder}: expected labels from 0 to 9, got {highest}")
+    return new
 
 
 def labels(training: Images, new: Images) -> Drift:

@@ -1,6 +1,7 @@
 """The gate: may a retrained model take the place of the baseline's, by the rules of gate.yaml?"""
 
-import math
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ def check(rules: Path | None, baseline: str) -> None:
         InputError: a rule is broken, or the rules or the baseline cannot be read.
     """
     folder = root()
+    if rules and not rules.is_file():
+        raise InputError(f"--rules: expected a file such as {RULES}, got {rules}")
     limits = settings.read(Rules, rules or folder / RULES)
     before = None if baseline == "none" else measured.read(folder, baseline)
     stale = lock.faults(folder)
@@ -77,12 +80,19 @@ def judge(
 
 def table(verdicts: list[Verdict]) -> str:
     """Return the verdicts as a table that terminals and Markdown both show."""
-    rows = [
+    cells = (
         [*astuple(each)[:5], "no" if each.fault else "yes", each.fault or each.note]
         for each in verdicts
-    ]
+    )
+    rows = [[_escaped(cell) for cell in row] for row in cells]
     headers = ["model", "rule", "limit", "measured", "baseline", "passed", "why"]
     return tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+
+
+def _escaped(cell: object) -> str:
+    """Return a cell as one line in which Markdown finds no tag of HTML and no other column."""
+    text = " ".join(("" if cell is None else str(cell)).split())
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text).replace("|", r"\|")
 
 
 def _same_data(model: str, run: Measured, baseline: Measured | None) -> Verdict:
@@ -144,6 +154,7 @@ def _p_value(run: pd.DataFrame, baseline: pd.DataFrame) -> float | None:
 def _not_a_number(value: object) -> str:
     if value is None:
         return "missing"
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return "no number"
-    return ""
+    # Also false for NaN; math.isfinite fails for whole numbers beyond this.
+    return "" if abs(value) <= sys.float_info.max else "no number"

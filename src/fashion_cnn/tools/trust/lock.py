@@ -14,7 +14,7 @@ from dvc.stage import PipelineStage
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.paths import root
-from fashion_cnn.tools import lockfile
+from fashion_cnn.tools import git, lockfile
 from fashion_cnn.tools.revision import NoFileError, Revision
 
 
@@ -41,8 +41,9 @@ def faults(folder: Path) -> list[str]:
     one that a stage wrote with the one that the next stage read.
 
     Raises:
-        InputError: DVC cannot read the project.
+        InputError: git or DVC cannot read the project.
     """
+    git.check(folder)
     stages_of: dict[str, list[str]] = defaultdict(list)
     try:
         with Repo(str(folder)) as repo:

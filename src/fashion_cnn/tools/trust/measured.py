@@ -53,4 +53,4 @@ def _measured(revision: Revision, model: str, lock: Lockfile) -> Measured:
     with suppress(NoFileError):
         answers = revision.csv(f"plots/confusion/{model}.csv", ["actual", "predicted"])
     data, downloaded = lock.md5(DATA, f"evaluate@{model}"), lock.md5(DATA, "download")
-    return Measured(numbers, answers, data, downloaded)
+    return Measured(numbers, answers, str(data), str(downloaded))

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
-from fashion_cnn.tools import lockfile
+from fashion_cnn.tools import git, lockfile
 from fashion_cnn.tools.revision import MEASURED, Revision
 from fashion_cnn.tools.trust import lock
 
@@ -55,6 +55,7 @@ def verify(model: str | None) -> None:
         InputError: the commit's dvc.lock is stale, a stage fails, or a file is not the same.
     """
     folder = root()
+    git.check(folder)
     with TemporaryDirectory(prefix="verify-") as scratch:
         clone = Path(scratch) / "clone"
         _run("git", "clone", "--quiet", str(folder), str(clone), cwd=folder)
