@@ -78,7 +78,7 @@ def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell
     shell("git", "checkout", "-q", ".", cwd=small)
     assert shell("dvc", "checkout", "-q", "--force", cwd=small).returncode == 0
 
-    shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src")
+    shown = shell("python", "-m", "fashion_cnn", "compare", "lenet", cwd=small, PYTHONPATH="src")
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
     assert max(map(len, lines)) <= 100
