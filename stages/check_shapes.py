@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import run
-from fashion_cnn.base.files import write_csv, write_json
+from fashion_cnn.base.files import check_writable, write_csv, write_json
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
 from fashion_cnn.costs import budget, speed
@@ -13,6 +13,7 @@ from fashion_cnn.costs.footprint import footprint
 
 def main() -> None:
     values = params.load()
+    check_writable(root() / "data" / "shapes", root() / "plots")
     footprints = [footprint(model, values) for model in MODELS]
     for each in footprints:
         print(each.table(), end="\n\n")

@@ -1,13 +1,14 @@
 """Compare the models on the same test images: predictions -> McNemar's tests."""
 
 from fashion_cnn.base.errors import run
-from fashion_cnn.base.files import write_json
+from fashion_cnn.base.files import check_writable, write_json
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
 from fashion_cnn.pairwise import compare, read_predictions
 
 
 def main() -> None:
+    check_writable(root() / "metrics")
     folder = root() / "data" / "predictions"
     compared = compare(
         {model: read_predictions(folder / f"{model}.csv", model) for model in MODELS}

@@ -3,22 +3,30 @@
 from fashion_cnn.base import params
 from fashion_cnn.base.compute import prepare
 from fashion_cnn.base.errors import run
-from fashion_cnn.base.files import file_md5, write_json, write_text
+from fashion_cnn.base.files import check_writable, file_md5, write_json, write_text
 from fashion_cnn.base.models import model_argument
 from fashion_cnn.base.paths import dataset_folder, root, runs_folder, weights_file
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.evaluation import measures, plots, tensorboard, timed_pass
 from fashion_cnn.trained import weights
 
+WRITTEN = (
+    "data/predictions",
+    "metrics/evaluate",
+    *(f"plots/{name}" for name in ("classes", "confusion", "evaluate", "reliability")),
+)
+
 
 def main() -> None:
     model = model_argument(__doc__)
     values = params.load().evaluate
+    folder, runs = root(), runs_folder(model)
+    check_writable(*(folder / name for name in WRITTEN), runs)
     trained = weights.load(weights_file(model), model)
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
     compute = prepare(values.device, trained.precision)
     passed = timed_pass.run(trained, images, compute, values.batch_size)
-    logits, folder, runs = passed.logits, root(), runs_folder(model)
+    logits = passed.logits
     metrics = measures.measure(logits, images.labels)
     metrics |= measures.cost(trained.network, trained.transform.image_size)
     made_with = compute.describe() | {"weights_md5": file_md5(weights_file(model))}
@@ -32,4 +40,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "evaluate.batch_size")

@@ -5,7 +5,7 @@ import shutil
 from fashion_cnn.base import params, paths
 from fashion_cnn.base.compute import prepare
 from fashion_cnn.base.errors import run
-from fashion_cnn.base.files import write_json
+from fashion_cnn.base.files import check_writable, write_json
 from fashion_cnn.base.gpu_lock import own_gpu
 from fashion_cnn.base.models import model_argument
 from fashion_cnn.dataset import images as dataset
@@ -16,6 +16,8 @@ from fashion_cnn.visualize import drawing, inspection
 def main() -> None:
     model, folder = model_argument(__doc__), paths.root()
     chosen = params.load().export_images
+    written = ("metrics/export_images", "plots/feature_maps", "plots/grad_cam", "plots/kernels")
+    check_writable(*(folder / name for name in written), paths.runs_folder(model))
     trained = weights.load(paths.weights_file(model), model)
     before = weights.load_kernels(paths.initial_kernels_file(model), model, trained.network)
     images = dataset.read(paths.dataset_folder(), "t10k")

@@ -12,4 +12,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "lenet.batch_size or lenet.image_size")

@@ -12,4 +12,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, "vgg.batch_size or vgg.image_size")

@@ -1,22 +1,116 @@
 """Errors that a user can fix, and the one place that turns them into an exit status."""
 
 import gc
+import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from fashion_cnn.base import faults
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+MEMORY_KEYS = "batch_size or image_size"
+# The signals that have asked this process to end, in their order.
+_received: list[int] = []
 
 
 class InputError(ValueError):
     """Something given from outside is wrong; the message says what to do about it."""
 
 
-def run(main: Callable[[], object]) -> None:
-    """Call `main`; exit with one clear message and status 1 on bad input, 130 on Ctrl-C."""
+def run(main: Callable[[], object], memory_keys: str = MEMORY_KEYS) -> None:
+    """Call `main`, and end the process where it fails.
+
+    Bad input, a full or read-only disk and too little memory give one message and status 1.
+    Ctrl-C, SIGTERM and a closed pipe give 128 plus the signal's number, without a message. Any
+    other exception is a bug and keeps its traceback.
+
+    Args:
+        main: the program.
+        memory_keys: of params.yaml, which decide how much memory the program needs.
+    """
+    with _signals_raised():
+        try:
+            main()
+            _flush()
+            if _received:
+                raise KeyboardInterrupt
+        except BaseException as raised:
+            error = raised
+            try:
+                _flush()
+            except OSError as lost:
+                if isinstance(raised, SystemExit):
+                    error = lost
+            exit_if_expected(error, memory_keys)
+            if isinstance(error, InputError):
+                sys.exit(f"error: {error}")
+            raise
+        finally:
+            # Python collects garbage again when it exits, which takes a second with torch loaded.
+            gc.freeze()
+
+
+def exit_if_expected(error: BaseException, memory_keys: str = MEMORY_KEYS) -> None:
+    """End the process here where a signal, a pipe or the machine is behind `error`."""
+    message, status = "", 0
+    if isinstance(error, KeyboardInterrupt) or _received:
+        status = 128 + (_received or [signal.SIGINT])[0]
+    elif isinstance(error, BrokenPipeError):
+        status = 128 + signal.SIGPIPE
+    elif not isinstance(error, InputError) or faults.is_memory_short(error):
+        message = faults.describe(error, memory_keys) or ""
+    if message:
+        print(f"error: {message}", file=sys.stderr, flush=True)
+    if message or status:
+        # At an ordinary end, a writer whose disk is full would fail again.
+        os._exit(status or 1)
+
+
+def _flush() -> None:
+    """Write what was printed, where standard output takes it."""
     try:
-        main()
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+        print(end="", flush=True)
+    except OSError as error:
+        # Python writes it again when it exits, and would print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        error.filename = "standard output"
+        raise
+
+
+@contextmanager
+def _signals_raised() -> Iterator[None]:
+    """Raise KeyboardInterrupt on SIGTERM and Ctrl-C, and keep quiet where it can't be raised."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _received.append(number)
+        raise KeyboardInterrupt
+
+    def unraisable(lost: "UnraisableHookArgs") -> None:
+        if _received:
+            os._exit(128 + _received[0])
+        hooks[0](lost)
+
+    def in_thread(lost: threading.ExceptHookArgs) -> None:
+        # TensorBoard's writer raises it once more in the main thread.
+        if not (lost.exc_value and faults.is_full(lost.exc_value)):
+            hooks[1](lost)
+
+    hooks = sys.unraisablehook, threading.excepthook
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in handlers.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    sys.unraisablehook, threading.excepthook = unraisable, in_thread
+    try:
+        yield
     finally:
-        # Python collects garbage again when it exits, which takes a second with torch loaded.
-        gc.freeze()
+        sys.unraisablehook, threading.excepthook = hooks
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -6,37 +6,101 @@ import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.faults import is_full, out_of_space
+
 
 @contextmanager
-def written_atomically(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; when the block succeeds, rename it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _clear_abandoned(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+def written_atomically(path: Path, num_bytes: int | None = None) -> Iterator[Path]:
+    """Yield a temporary path; when the block succeeds, rename its file to `path`.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+        num_bytes: of the file, where it is known, for the message of a full disk.
+
+    Raises:
+        InputError: the disk is full.
+    """
+    with folder_beside(path, num_bytes) as folder:
+        unfinished = folder / path.name
         yield unfinished
         unfinished.chmod(0o644)
         unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
-def _clear_abandoned(path: Path) -> None:
-    """Remove the temporary files that killed processes left beside `path`."""
+@contextmanager
+def folder_beside(path: Path, num_bytes: int | None = None) -> Iterator[Path]:
+    """Yield a new folder beside `path`, on the same disk, for what the block writes.
+
+    Nothing of it stays: what a killed process has left is removed when `path` is written again.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
     for abandoned in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
-        try:
-            os.kill(int(abandoned.suffixes[-2][1:]), 0)
-        except ProcessLookupError:
-            abandoned.unlink(missing_ok=True)
+        if not _is_in_use(abandoned):
+            _remove(abandoned)
+    folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        folder.mkdir()
+        yield folder
+    except Exception as error:
+        if is_full(error):
+            raise InputError(out_of_space(path, num_bytes)) from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def clear(folder: Path) -> None:
+    """Remove what processes have left of files that they were writing into `folder`."""
+    for abandoned in folder.glob(".*.tmp"):
+        _remove(abandoned)
+
+
+def check_writable(*folders: Path) -> None:
+    """Check, before the work begins, that files can be written into folders, which may be missing.
+
+    Raises:
+        InputError: one can't be written; the message names it.
+    """
+    for folder in folders:
+        there = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            raise InputError(
+                f"{there} can't be written: it is read-only, another user's, or not a folder; make "
+                "it writable and run the same command again"
+            )
+
+
+def _is_in_use(unfinished: Path) -> bool:
+    """Return whether the process that writes a temporary file or folder is still there."""
+    process = unfinished.suffixes[-2][1:]
+    if not process.isdecimal() or int(process) == os.getpid():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        # It belongs to another user.
+        pass
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with line feeds to `path`, atomically."""
-    with written_atomically(path) as unfinished:
+    with written_atomically(path, len(text)) as unfinished:
         unfinished.write_text(text, encoding="utf-8", newline="\n")
 
 

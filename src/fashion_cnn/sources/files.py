@@ -5,9 +5,9 @@ import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import folder_beside
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,8 @@ def verified(file: IdxFile, received: bytes) -> bytes:
 
 def write(destination: Path, contents: dict[str, bytes]) -> None:
     """Write a folder of files beside `destination`, then rename it to `destination`."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{destination.name}-"
-    with TemporaryDirectory(dir=destination.parent, prefix=prefix) as work:
-        complete, previous = Path(work, "complete"), Path(work, "previous")
+    with folder_beside(destination, sum(map(len, contents.values()))) as work:
+        complete, previous = work / "complete", work / "previous"
         complete.mkdir()
         complete.chmod(0o755)
         for name, content in contents.items():

@@ -1,6 +1,5 @@
 """`python -m fashion_cnn`: what the package offers on the command line."""
 
-import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
@@ -31,12 +30,7 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # A name that the terminal's encoding lacks is escaped, as it is on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        command(**arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader of the output has gone; without this, Python complains at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    command(**arguments)
 
 
 def parser() -> ArgumentParser:

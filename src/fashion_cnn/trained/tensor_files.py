@@ -30,7 +30,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, A
     """
     contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     values = {**description, "sha256": _digest(contiguous, description)}
-    with written_atomically(path) as unfinished:
+    num_bytes = sum(tensor.nbytes for tensor in contiguous.values())
+    with written_atomically(path, num_bytes) as unfinished:
         save_file(contiguous, unfinished, {METADATA_KEY: json.dumps(values, sort_keys=True)})
 
 

@@ -14,6 +14,8 @@ from typing import Any, Self
 from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.faults import is_memory_short
+from fashion_cnn.base.files import clear
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.trained import tensor_files
 from fashion_cnn.trained.tensor_files import DamagedError
@@ -83,8 +85,7 @@ class Checkpoints:
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
-        for unfinished in self.folder.glob(".*.tmp"):
-            unfinished.unlink()
+        clear(self.folder)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -119,6 +120,8 @@ class Checkpoints:
                 state: State = _insert_tensors(description["values"], tensors)
                 return state
             except DamagedError as error:
+                if is_memory_short(error):
+                    raise
                 print(f"checkpoint {path.name} is damaged ({error}): trying the one before it")
                 path.unlink()
         return None

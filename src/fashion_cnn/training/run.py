@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fashion_cnn.base.compute import Compute, prepare, probe, seeded
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import check_writable
 from fashion_cnn.base.gpu_lock import own_gpu
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import (
@@ -22,6 +23,7 @@ from fashion_cnn.base.paths import (
     initial_kernels_file,
     repository,
     root,
+    runs_folder,
     weights_file,
 )
 from fashion_cnn.base.recipes import Recipe
@@ -58,6 +60,13 @@ def train(
         SystemExit: a signal asked to stop; the training so far is saved.
     """
     layers = _read_layers(model)
+    check_writable(
+        initial_kernels_file(model).parent,
+        weights_file(model).parent,
+        *(root() / name for name in ("metrics/train", "plots/training")),
+        runs_folder(model),
+        checkpoints_folder(),
+    )
     prepared = prepare(recipe.device, recipe.precision, deterministic=recipe.deterministic)
     with own_gpu(prepared) as held, joined(held) as (compute, processes), ExitStack() as stack:
         training, validation = read_split(dataset_folder(), dataset, recipe.train_images)
