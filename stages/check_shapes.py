@@ -1,7 +1,5 @@
 """Trace the three networks: params -> every layer's shape, and what each training takes."""
 
-from dataclasses import asdict
-
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import run
 from fashion_cnn.base.files import check_writable, write_csv, write_json
@@ -18,7 +16,7 @@ def main() -> None:
     for each in footprints:
         print(each.table(), end="\n\n")
     budget.check(footprints, {model: values.budget_of(model) for model in MODELS})
-    layers = {each.model: [asdict(row) for row in each.rows] for each in footprints}
+    layers = {each.model: [vars(row) for row in each.rows] for each in footprints}
     for model, rows in layers.items():
         write_json(root() / "data" / "shapes" / f"{model}.json", rows)
     table = [{"model": model} | row for model, rows in layers.items() for row in rows]

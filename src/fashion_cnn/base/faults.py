@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from math import ceil
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -13,10 +14,14 @@ REFUSED = (
     *(errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE),
 )
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|not enough memory|allocate memory|bad_alloc|can't start new thread", re.I
+    r"out of memory|not enough memory|allocate memory|bad_alloc|failed to map segment"
+    r"|can't start new thread",
+    re.IGNORECASE,
 )
-# Where the pipeline writes, for a writer that does not say which file it was.
+# Where the pipeline writes, for a writer that does not name its file; and the bytes that may still
+# be free where it found no room.
 FOLDERS = ("data", "metrics", "plots", "runs", ".checkpoints", ".")
+MOST_FREE = 1_000_000
 
 
 def describe(error: BaseException, lower: str) -> str | None:
@@ -28,16 +33,14 @@ def describe(error: BaseException, lower: str) -> str | None:
     """
     for each in _chain(error):
         if _says_memory(each):
-            asked = re.search(r"allocate ([\d.]+ \w+)", str(each))
-            needed = f" ({asked[1]} more were needed)" if asked else ""
-            return f"not enough memory{needed}: lower {lower} in params.yaml"
+            return _out_of_memory(each, lower)
         if _number(each) in FULL:
             return out_of_space(getattr(each, "filename", None))
     number = _number(error)
     if number in REFUSED:
         return f"{getattr(error, 'filename', None) or error}: {os.strerror(number)}"
-    if "No usable temporary directory" in str(error):
-        return f"{error}: set TMPDIR to a folder that can be written"
+    if isinstance(error, OSError) and "No usable temporary directory" in str(error):
+        return f"{error.strerror}: free some space there, or set TMPDIR to a folder of yours"
     return None
 
 
@@ -53,15 +56,28 @@ def is_memory_short(error: BaseException) -> bool:
 
 def out_of_space(path: str | Path | None, num_bytes: int | None = None) -> str:
     """Return a message for a file of `num_bytes` that does not fit on its disk."""
-    needed = "" if num_bytes is None else f", {num_bytes / 1e6:.1f} MB are needed"
-    place = Path(path or min(filter(os.path.exists, FOLDERS), key=_free))
-    on_disk = next((each for each in (place, *place.parents) if each.exists()), None)
-    free = f" ({_free(on_disk) / 1e6:.1f} MB are free{needed})" if on_disk else ""
-    return f"the disk of {place} is full{free}: free some space and run the same command again"
+    found = path or next((each for each in FOLDERS if _free(each) < MOST_FREE), None)
+    if found is None:
+        return "a disk, a quota or standard output is full: free some space and run it again"
+    place = Path(found).absolute()
+    # The first decimal place is rounded up: a small file does not need 0.0 MB.
+    needed = "" if num_bytes is None else f", {ceil(num_bytes / 1e5) / 10:,} MB are needed"
+    free = f"{_free(place) / 1e6:,.1f} MB are free"
+    return f"{place}: its disk is full ({free}{needed}): free some space and run it again"
+
+
+def _out_of_memory(error: BaseException, lower: str) -> str:
+    if isinstance(error, ImportError):
+        return "not enough memory to load PyTorch: free some, or raise the limit (`ulimit -v`)"
+    asked = re.search(r"allocate ([\d.]+ \w+)", str(error))
+    needed = f" ({asked[1]} more are needed)" if asked else ""
+    return f"not enough memory{needed}: lower {lower} in params.yaml"
 
 
 def _free(path: str | Path) -> int:
-    return shutil.disk_usage(path).free
+    """Return the bytes that are free on a path's disk; the path may be missing."""
+    there = next(each for each in (Path(path), *Path(path).parents) if each.exists())
+    return shutil.disk_usage(there).free
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
