@@ -1,16 +1,16 @@
-"""A file is written whole or not at all; an error that a user can fix is one message."""
+"""A file is written whole or not at all, where it can be written."""
 
 import csv
+import errno
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from fashion_cnn.base import files
-from tests.conftest import ROOT
+from fashion_cnn.base.errors import InputError
 
 
 def test_a_file_appears_whole_with_line_feeds(tmp_path: Path) -> None:
@@ -48,36 +48,52 @@ def test_tables_and_values_are_read_back(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "value.json").read_text()) == {"a": [1, None]}
 
 
-@pytest.mark.parametrize(
-    ("raised", "status", "message"),
-    [
-        ("InputError('fix this')", 1, "error: fix this\n"),
-        ("KeyboardInterrupt", 130, ""),
-    ],
-)
-def test_a_users_error_ends_without_a_traceback(raised: str, status: int, message: str) -> None:
-    code = f"""
-from fashion_cnn.base.errors import InputError, run
-def main():
-    raise {raised}
-run(main)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(ROOT / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (status, message)
-
-
 def test_only_the_temporary_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    abandoned = tmp_path / f".a.json.{dead.pid}.tmp"
     in_use = tmp_path / f".a.json.{os.getppid()}.tmp"
-    for path in (abandoned, in_use):
-        path.touch()
+    # Of an earlier process, this one's number may be the same.
+    for process in (dead.pid, os.getpid(), 10**30, "mine"):
+        folder = tmp_path / f".a.json.{process}.tmp"
+        folder.mkdir()
+        (folder / "half").touch()
+    in_use.mkdir()
+    (tmp_path / f".a.json.0{dead.pid}.tmp").touch()
     files.write_json(tmp_path / "a.json", 1)
     assert sorted(tmp_path.iterdir()) == sorted([in_use, tmp_path / "a.json"])
+
+
+def test_what_another_users_process_is_writing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: int, number: int) -> None:
+        raise PermissionError
+
+    theirs = tmp_path / ".a.json.1.tmp"
+    theirs.mkdir()
+    monkeypatch.setattr(os, "kill", refuse)
+    files.write_json(tmp_path / "a.json", 1)
+    assert theirs.is_dir()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_names_the_file_and_the_space_needed(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.bin"
+    path.write_text("before")
+    message = rf"^{path}: its disk is full \([\d,.]+ MB are free, 12.4 MB are needed\): free some"
+    with pytest.raises(InputError, match=message), files.written_atomically(path, 12_345_678):
+        raise OSError(number, "full")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_folders_are_checked_before_anything_is_written(tmp_path: Path) -> None:
+    files.check_writable(tmp_path, tmp_path / "missing" / "folder")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
+        with pytest.raises(InputError, match=f"^{tmp_path / 'file'} can't be written: .* not a fo"):
+            files.check_writable(tmp_path, folder)
+    (tmp_path / "broken").symlink_to("nowhere")
+    with pytest.raises(InputError, match="broken can't be written"):
+        files.check_writable(tmp_path / "broken" / "folder")

@@ -47,7 +47,7 @@ def test_no_stage_needs_a_home_or_a_folder_of_its_own_for_temporary_files(
     name: str, variables: tuple[str, ...], place: str, project: Path, stage: Stage
 ) -> None:
     folder = project.parent / "elsewhere"
-    before = ()
+    before: tuple[str, ...] = ()
     if place == "read-only":
         before = with_mounts(read_only(str(folder)))
     done = stage(project, name, *before, **dict.fromkeys(variables, str(folder)))

@@ -291,7 +291,12 @@ def test_kill_leaves_nothing_that_looks_complete(
     assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
     assert (written(destination) if destination.exists() else None) == before
     # What is left is beside the destination, on the same disk, under another name.
-    assert len(list(destination.parent.glob(".fashion_mnist-*"))) == 1
+    left = list(destination.parent.glob(".fashion_mnist.*"))
+    assert len(left) == 1
+    # The next run removes it.
+    fetching.fetch(destination, [fetching.Source("good", lambda files: {"images": b"new"})])
+    assert written(destination) == {"images": b"new"}
+    assert not left[0].exists()
 
 
 def test_a_destination_that_cannot_be_written_is_named(good: Source, tmp_path: Path) -> None:

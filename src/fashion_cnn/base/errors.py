@@ -64,6 +64,10 @@ def exit_if_expected(error: BaseException, memory_keys: str = MEMORY_KEYS) -> No
         status = 128 + (_received or [signal.SIGINT])[0]
     elif isinstance(error, BrokenPipeError):
         status = 128 + signal.SIGPIPE
+    elif faults.is_full(error):
+        # A writer that fails in its turn does not name the file.
+        named = (str(each) for each in faults.chain(error) if isinstance(each, InputError))
+        message = next(named, None) or faults.describe(error, memory_keys) or ""
     elif not isinstance(error, InputError) or faults.is_memory_short(error):
         message = faults.describe(error, memory_keys) or ""
     if message:

@@ -31,7 +31,7 @@ def describe(error: BaseException, lower: str) -> str | None:
         error: an exception with those that led to it.
         lower: the keys of params.yaml that decide how much memory is needed.
     """
-    for each in _chain(error):
+    for each in chain(error):
         if _says_memory(each):
             return _out_of_memory(each, lower)
         if _number(each) in FULL:
@@ -44,14 +44,21 @@ def describe(error: BaseException, lower: str) -> str | None:
     return None
 
 
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that led to it."""
+    while error:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
 def is_full(error: BaseException) -> bool:
     """Return whether a full disk or a used-up quota is behind `error`."""
-    return any(_number(each) in FULL for each in _chain(error))
+    return any(_number(each) in FULL for each in chain(error))
 
 
 def is_memory_short(error: BaseException) -> bool:
     """Return whether a lack of memory is behind `error`."""
-    return any(_says_memory(each) for each in _chain(error))
+    return any(_says_memory(each) for each in chain(error))
 
 
 def out_of_space(path: str | Path | None, num_bytes: int | None = None) -> str:
@@ -78,12 +85,6 @@ def _free(path: str | Path) -> int:
     """Return the bytes that are free on a path's disk; the path may be missing."""
     there = next(each for each in (Path(path), *Path(path).parents) if each.exists())
     return shutil.disk_usage(there).free
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error:
-        yield error
-        error = error.__cause__ or error.__context__
 
 
 def _number(error: BaseException) -> int | None:
