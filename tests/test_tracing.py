@@ -162,7 +162,7 @@ def test_modules_used_twice_and_branches() -> None:
     assert total(rows, "parameters") == sum(p.numel() for p in Branched().parameters())
 
 
-def test_a_convolution_used_twice_is_paid_twice_and_held_once() -> None:
+def test_a_convolution_used_twice_costs_twice_and_has_its_parameters_once() -> None:
     conv = nn.Conv2d(2, 2, 3, padding=1)
     first, second = trace_network(nn.Sequential(conv, conv), (2, 5, 5))
     assert (first.name, second.name) == ("0", "0")
@@ -280,7 +280,7 @@ def test_nothing_is_allocated(lenet: nn.Module) -> None:
         trace_network(lenet, (1, 28, 28))
 
 
-def test_a_network_on_the_meta_device_is_traced_alike(lenet: nn.Module) -> None:
+def test_a_network_on_the_meta_device_gives_the_same_rows(lenet: nn.Module) -> None:
     on_meta = copy.deepcopy(lenet).to("meta")
     assert trace_network(on_meta, (1, 28, 28)) == trace_network(lenet, (1, 28, 28))
 
@@ -423,7 +423,7 @@ def test_the_layer_that_fails_is_named(
         (nn.LSTM(4, 4), "Expected input to be 2D or 3D"),
     ],
 )
-def test_whatever_fails_is_a_shape_error(module: nn.Module, message: str) -> None:
+def test_any_failure_is_a_shape_error(module: nn.Module, message: str) -> None:
     with pytest.raises(ShapeError, match=rf"^0 \({type(module).__name__}\): .*{message}"):
         trace_network(nn.Sequential(module), (2, 4, 4))
 

@@ -35,7 +35,7 @@ _POINTWISE = (
 
 
 def trace_network(network: nn.Module, input_shape: tuple[int, int, int]) -> tuple[TracedLayer, ...]:
-    """Return a row for each layer of a network, in the order of use.
+    """Return one row per layer of a network, in the order of use.
 
     A layer is a module that calls no other, or that also has weights or multiplications of its
     own. The network itself is neither run nor changed: a copy of it runs on the meta device.
@@ -70,7 +70,7 @@ def trace_network(network: nn.Module, input_shape: tuple[int, int, int]) -> tupl
 
 @dataclass
 class _Call:
-    """A running module, its input, and the operations counted before it that are in no row."""
+    """A running module, its input, and how many operations before it are in no row."""
 
     label: str
     module: nn.Module
@@ -110,7 +110,7 @@ class _Trace(FlopCounterMode):
 
     def leave(self, name: str, module: nn.Module, _: object, result: object) -> None:
         """After a module has run, add its row if it is a layer."""
-        # A call that failed has not left, if its caller caught the error and went on.
+        # A module that failed is still listed if its caller caught the error and went on.
         while self.running[-1].module is not module:
             self.running.pop()
         call, output = self.running[-1], _first_tensor(result)

@@ -1,5 +1,9 @@
 """Described layers, alone and in lists, and their receptive fields, against closed forms."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from fashion_cnn.shapes import (
@@ -17,6 +21,7 @@ from fashion_cnn.shapes import (
     TransposedConv,
     trace,
 )
+from tests.conftest import ROOT
 
 IMAGE = (3, 12, 10)
 
@@ -190,3 +195,18 @@ def test_a_row_holds_what_a_layer_gives_and_costs() -> None:
 def test_a_list_that_does_not_fit_names_the_layer(layers: list[Layer], message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         trace(layers)
+
+
+def test_the_arithmetic_needs_neither_torch_nor_the_tracer_of_modules() -> None:
+    """The training stages depend on shapes/ alone, so that no other change retrains them."""
+    code = (
+        "import sys, fashion_cnn.shapes; print({'torch', 'fashion_cnn.tracing'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""The stage before all training: the same files everywhere, and nothing where it stops."""
+"""The stage before all training writes the same files everywhere, and none if it fails."""
 
 import re
 import shutil
@@ -20,14 +20,14 @@ OUTPUTS = [
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with the default params, where the stage writes."""
+    """A folder with the default params, to which the stage writes."""
     (tmp_path / "dvc.yaml").touch()
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
 
 
 def check_shapes(project: Path, threads: int = 1) -> subprocess.CompletedProcess[str]:
-    """Run the stage in a folder, on so many threads."""
+    """Run the stage in a folder, on the given number of threads."""
     return subprocess.run(
         [sys.executable, str(ROOT / "stages" / "check_shapes.py")],
         cwd=project,
@@ -39,14 +39,14 @@ def check_shapes(project: Path, threads: int = 1) -> subprocess.CompletedProcess
 
 
 def edit(project: Path, section: str, key: str, value: object) -> None:
-    """Give a key another value where it first comes in its section."""
+    """Change the value of a key of a section."""
     text = (project / "params.yaml").read_text()
     changed = re.sub(rf"(?ms)^({section}:.*?^  {key}:) \S+", rf"\1 {value}", text, count=1)
     assert changed != text
     (project / "params.yaml").write_text(changed)
 
 
-def test_files_are_the_same_whatever_the_machine_does_its_sums_in(project: Path) -> None:
+def test_files_do_not_depend_on_threads_or_precision(project: Path) -> None:
     written = []
     for threads, precision in ((1, "float32"), (2, "auto")):
         edit(project, "training", "precision", precision)
@@ -59,20 +59,20 @@ def test_files_are_the_same_whatever_the_machine_does_its_sums_in(project: Path)
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value", "told"),
+    ("section", "key", "value", "message"),
     [
         ("budget", "parameters", 1000, "vgg: budget.parameters: expected at most 1000, estimated"),
         ("vgg", "image_size", 31, "vgg, image_size 31: features.20 (MaxPool2d): kernel:"),
         ("lenet", "image_size", 28.5, "lenet.image_size: expected an integer, got 28.5"),
     ],
 )
-def test_where_it_stops_it_says_why_and_writes_nothing(
-    project: Path, section: str, key: str, value: object, told: str
+def test_if_it_fails_it_says_why_and_writes_nothing(
+    project: Path, section: str, key: str, value: object, message: str
 ) -> None:
     edit(project, section, key, value)
     done = check_shapes(project)
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not any((project / name).exists() for name in OUTPUTS)

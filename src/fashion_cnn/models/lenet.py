@@ -15,7 +15,7 @@ class LeNet(nn.Sequential):
     """
 
     def __init__(self, *, image_size: int = 28, num_classes: int = 10) -> None:
-        """Derive the size of the classifier's input from `image_size`, in pixels a side.
+        """Derive the size of the classifier's input from `image_size`, in pixels per side.
 
         Raises:
             ShapeError: a layer's kernel is larger than its input.

@@ -23,7 +23,7 @@ class VGG(nn.Sequential):
     def __init__(
         self, *, image_size: int = 224, width_divisor: int = 8, num_classes: int = 10
     ) -> None:
-        """Derive the size of the classifier's input from `image_size`, in pixels a side.
+        """Derive the size of the classifier's input from `image_size`, in pixels per side.
 
         Raises:
             ShapeError: the image is too small for five halvings, or `width_divisor` does not

@@ -43,7 +43,7 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
     """Return a network from images (N, 1, image_size, image_size) to logits (N, num_classes).
 
     Args:
-        image_size: pixels a side, at least 32.
+        image_size: pixels per side, at least 32.
         num_classes: outputs of the new last layer.
         weights: none for torchvision's random initial weights; imagenet for IMAGENET1K_V1, whose
             hash is checked; or the path of a safetensors file in data/pretrained/, which DVC

@@ -61,7 +61,7 @@ def pool_output(
     sizes, kernels, around = pair("size", size), pair("kernel", kernel), sides("padding", padding)
     strides = kernels if stride is None else pair("stride", stride)
     covered = kernel_extent(kernel, dilation)
-    # torch's limit is half the kernel's own size, whatever its dilation.
+    # torch's limit is half the kernel's own size; dilation does not change it.
     if any(max(p) > k // 2 for p, k in zip(around, kernels, strict=True)):
         raise ShapeError(
             f"padding: expected at most half the kernel {kernels} on any side, got {padding!r}"

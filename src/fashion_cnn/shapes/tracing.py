@@ -1,4 +1,4 @@
-"""A described network traced in one call: a row for each layer."""
+"""A described network traced in one call: one row per layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class TracedLayer:
 
 
 def trace(layers: Sequence[Layer]) -> tuple[TracedLayer, ...]:
-    """Return a row for each layer of a list, which begins with an `Input`.
+    """Return one row per layer of a list that begins with an `Input`.
 
     Raises:
         ShapeError: a layer does not fit its input; names the layer, its kind and the input.

@@ -78,12 +78,13 @@ def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell
     shell("git", "checkout", "-q", ".", cwd=small)
     assert shell("dvc", "checkout", "-q", "--force", cwd=small).returncode == 0
 
-    shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src")
+    shown = shell("python", "-m", "fashion_cnn", "compare", "lenet", cwd=small, PYTHONPATH="src")
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0].startswith("on ")
-    accuracies = [float(line.split()[1]) for line in lines[5:]]
+    rows = [line for line in lines[5:] if line and not line.startswith(" ")]
+    accuracies = [float(row.split()[1]) for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
     # These were trained alone: the evaluation that their commits hold is of other weights.
     changed = next(line for line in lines if line.startswith(names[0]))

@@ -52,7 +52,7 @@ def repository(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Path
         architecture={"image_size": 28},
         transform=transform,
         recipe={"epochs": 3},
-        made_with={"device": "cpu"},
+        made_with={"device": "cpu", "precision": "float32"},
     )
     (folder / "images").mkdir()
     for index, pixels in enumerate(images.pixels[:200, 0].numpy()):

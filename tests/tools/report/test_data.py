@@ -132,7 +132,7 @@ def test_damaged_images_and_odd_params_are_noted(
     path = project / "data" / "fashion_mnist" / "train-images-idx3-ubyte"
     path.write_bytes(b"")
     text = section(project, "workspace", "grey", tmp_path / "one")
-    assert "- data/fashion_mnist/train-images-idx3-ubyte is truncated or no IDX file" in text
+    assert "- data/fashion_mnist/train-images-idx3-ubyte is truncated or not an IDX file" in text
     for name, content in (("odd", "dataset: 7\n"), ("empty", ""), ("few", "dataset: {mean: 1}\n")):
         (project / "params.yaml").write_text(content)
         for arguments in (["commit", "-qam", name], ["tag", name]):
