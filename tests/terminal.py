@@ -28,6 +28,4 @@ def in_terminal(
             except OSError:  # what Linux has for the end
                 break
     os.close(ours)
-    # A pager that cuts lines by bytes may leave half a character at the end.
-    text = shown.decode(errors="replace")
-    return process.returncode, re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\r", "", text)
+    return process.returncode, re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\r", "", shown.decode())
