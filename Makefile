@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report compare seeds sweep check-lock gate verify retrain propose promote \
-	test test-fast test-remotes check format reference lock bench bench-gpu \
+	test test-fast test-faults test-remotes check format reference lock bench bench-gpu \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -65,11 +65,14 @@ test: test-environment ## run every test, one process per core
 	@$(PYTEST)
 
 test-fast: test-environment ## run the tests without the pipeline; PART=training for tests/training alone
-	@$(PYTEST) -m 'not long and not remote' "tests/$$PART"
+	@$(PYTEST) -m 'not long and not remote and not faults' "tests/$$PART"
 
 test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, sshd, an S3-compatible server
 	@$(LOCKED) requirements/remotes.txt
 	@pytest -m 'remote or not remote' tests/test_remotes.py
+
+test-faults: test-environment ## run the longer tests of bad input too: thousands of damaged files and odd arguments
+	@pytest -m 'faults or not faults' tests/faults
 
 check: test-environment ## lint, check types and CI's workflows
 	@ruff check .

@@ -117,7 +117,7 @@ def test_odd_arguments_are_refused(place: tuple[str, ...], commands: Commands) -
         (("report", "--output=/proc/x"), "error: --output: /proc/x cannot be written: "),
         (
             ("report", "--output=params.yaml"),
-            "--output: params.yaml cannot be written: File exists",
+            "--output: expected a folder, got the file params",
         ),
         (("report", "--output=/sys"), "error: --output: /sys cannot be written: "),
         (("report", "--output=params.yaml/x"), "cannot be written: Not a directory"),

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
 from fashion_cnn.base import params
@@ -67,6 +68,18 @@ def test_comments_of_one_s_own_stay(project: Path) -> None:
     path.write_text(path.read_text().replace("  epochs: 20", "  epochs: 20  # mine", 1))
     presets.apply("smoke")
     assert re.search(r"  epochs: 2 +# mine", path.read_text())
+
+
+def test_a_file_that_dvc_has_written_is_as_it_was_again(project: Path) -> None:
+    path = project / "params.yaml"
+    before = path.read_text()
+    with modify_yaml(str(path)) as values:
+        values["lenet"]["learning_rate"] = 1e-5
+        values["export_images"]["images"] = [0, 17]
+        values["export_images"]["maps_after"] = ["convolution", "activation", "pool"]
+    assert path.read_text() != before
+    presets.apply("cpu")
+    assert path.read_text() == before
 
 
 @pytest.mark.parametrize(

@@ -195,6 +195,8 @@ def _report(revision: str, baseline: str, output: Path | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         TemporaryFile(dir=folder).close()
+    except FileExistsError:
+        raise InputError(f"--output: expected a folder, got the file {folder}") from None
     except OSError as error:
         raise InputError(f"--output: {folder} cannot be written: {error.strerror}") from None
     print(*write(root(), revision, baseline, folder), sep="\n")

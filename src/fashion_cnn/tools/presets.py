@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
@@ -100,5 +100,11 @@ def _set(section: CommentedMap, values: Mapping[str, Any]) -> None:
         elif key not in section:
             # Not at the end: the empty line below the section belongs to its last key.
             section.insert(max(len(section) - 1, 0), key, value)
+        elif isinstance(value, list):
+            # DVC writes lists over several lines; here each is one line again.
+            section[key] = CommentedSeq(value)
+            section[key].fa.set_flow_style()
+            if comments := section.ca.items.get(key):
+                comments[3:] = [None]  # what stands before the first of several lines
         elif section[key] != value or type(section[key]) is bool:
             section[key] = value
