@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 
 def run(body: str) -> subprocess.CompletedProcess[str]:
-    """Run a program whose main function has this body, of one line."""
+    """Run a program whose main function has this body."""
     code = f"""
 import os, signal, sys, threading, time
 from fashion_cnn.base.errors import InputError, run
@@ -64,6 +64,14 @@ def test_a_bug_keeps_its_traceback(body: str) -> None:
     done = run(body)
     assert "Traceback" in done.stderr
     assert "error: " not in done.stderr
+
+
+def test_a_full_disk_is_named_though_another_writer_fails_too() -> None:
+    done = run(
+        "try: raise InputError('a.json: full') from OSError(28, '')\n"
+        "    finally: raise OSError(28, '')"
+    )
+    assert (done.returncode, done.stderr) == (1, "error: a.json: full\n")
 
 
 def test_a_signal_that_python_can_not_raise_ends_the_program_all_the_same() -> None:

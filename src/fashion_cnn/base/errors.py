@@ -49,8 +49,6 @@ def run(main: Callable[[], object], memory_keys: str = MEMORY_KEYS) -> None:
                 if isinstance(raised, SystemExit):
                     error = lost
             exit_if_expected(error, memory_keys)
-            if isinstance(error, InputError):
-                sys.exit(f"error: {error}")
             raise
         finally:
             # Python collects garbage again when it exits, which takes a second with torch loaded.
@@ -58,23 +56,22 @@ def run(main: Callable[[], object], memory_keys: str = MEMORY_KEYS) -> None:
 
 
 def exit_if_expected(error: BaseException, memory_keys: str = MEMORY_KEYS) -> None:
-    """End the process here where a signal, a pipe or the machine is behind `error`."""
-    message, status = "", 0
+    """End the process here unless `error` may be a bug."""
     if isinstance(error, KeyboardInterrupt) or _received:
-        status = 128 + (_received or [signal.SIGINT])[0]
-    elif isinstance(error, BrokenPipeError):
-        status = 128 + signal.SIGPIPE
-    elif faults.is_full(error):
-        # A writer that fails in its turn does not name the file.
+        os._exit(128 + (_received or [signal.SIGINT])[0])
+    if isinstance(error, BrokenPipeError):
+        os._exit(128 + signal.SIGPIPE)
+    if faults.is_full(error):
+        # The first writer names its file; another may have failed since then.
         named = (str(each) for each in faults.chain(error) if isinstance(each, InputError))
-        message = next(named, None) or faults.describe(error, memory_keys) or ""
-    elif not isinstance(error, InputError) or faults.is_memory_short(error):
-        message = faults.describe(error, memory_keys) or ""
-    if message:
+        message = next(named, None) or faults.describe(error, memory_keys)
         print(f"error: {message}", file=sys.stderr, flush=True)
-    if message or status:
-        # At an ordinary end, a writer whose disk is full would fail again.
-        os._exit(status or 1)
+        # At an ordinary end, open files would be written once more.
+        os._exit(1)
+    if isinstance(error, InputError) and not faults.is_memory_short(error):
+        sys.exit(f"error: {error}")
+    if message := faults.describe(error, memory_keys):
+        sys.exit(f"error: {message}")
 
 
 def _flush() -> None:
