@@ -17,7 +17,7 @@ def run(body: str) -> subprocess.CompletedProcess[str]:
     """Run a program whose main function has this body."""
     code = f"""
 import os, signal, sys, threading, time
-from fashion_cnn.base.errors import InputError, run
+from fashion_cnn.base.errors import DiskFullError, InputError, run
 def main():
     {body}
 run(main, "some.key")
@@ -68,7 +68,7 @@ def test_a_bug_keeps_its_traceback(body: str) -> None:
 
 def test_a_full_disk_is_named_though_another_writer_fails_too() -> None:
     done = run(
-        "try: raise InputError('a.json: full') from OSError(28, '')\n"
+        "try: raise DiskFullError('a.json: full') from OSError(28, '')\n"
         "    finally: raise OSError(28, '')"
     )
     assert (done.returncode, done.stderr) == (1, "error: a.json: full\n")

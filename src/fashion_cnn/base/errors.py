@@ -24,6 +24,10 @@ class InputError(ValueError):
     """Something given from outside is wrong; the message says what to do about it."""
 
 
+class DiskFullError(InputError):
+    """A file did not fit on its disk; the message names it."""
+
+
 def run(main: Callable[[], object], memory_keys: str = MEMORY_KEYS) -> None:
     """Call `main`, and end the process where it fails.
 
@@ -62,8 +66,8 @@ def exit_if_expected(error: BaseException, memory_keys: str = MEMORY_KEYS) -> No
     if isinstance(error, BrokenPipeError):
         os._exit(128 + signal.SIGPIPE)
     if faults.is_full(error):
-        # The first writer names its file; another may have failed since then.
-        named = (str(each) for each in faults.chain(error) if isinstance(each, InputError))
+        # Another writer, which does not name its file, may have failed since then.
+        named = (str(each) for each in faults.chain(error) if isinstance(each, DiskFullError))
         message = next(named, None) or faults.describe(error, memory_keys)
         print(f"error: {message}", file=sys.stderr, flush=True)
         # At an ordinary end, open files would be written once more.

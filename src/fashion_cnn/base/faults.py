@@ -36,11 +36,11 @@ def describe(error: BaseException, lower: str) -> str | None:
             return _out_of_memory(each, lower)
         if _number(each) in FULL:
             return out_of_space(getattr(each, "filename", None))
+        if _lacks_temporary_folder(each):
+            return f"{each}: free some space there, or set TMPDIR to a folder of yours"
     number = _number(error)
     if number in REFUSED:
         return f"{getattr(error, 'filename', None) or error}: {os.strerror(number)}"
-    if isinstance(error, OSError) and "No usable temporary directory" in str(error):
-        return f"{error.strerror}: free some space there, or set TMPDIR to a folder of yours"
     return None
 
 
@@ -53,7 +53,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def is_full(error: BaseException) -> bool:
     """Return whether a full disk or a used-up quota is behind `error`."""
-    return any(_number(each) in FULL for each in chain(error))
+    return any(_number(each) in FULL or _lacks_temporary_folder(each) for each in chain(error))
 
 
 def is_memory_short(error: BaseException) -> bool:
@@ -93,6 +93,10 @@ def _number(error: BaseException) -> int | None:
         return error.errno
     found = re.search(r"\(os error (\d+)\)", str(error))
     return int(found[1]) if found else None
+
+
+def _lacks_temporary_folder(error: BaseException) -> bool:
+    return isinstance(error, FileNotFoundError) and "No usable temporary" in str(error)
 
 
 def _says_memory(error: BaseException) -> bool:

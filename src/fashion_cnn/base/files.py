@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.errors import DiskFullError, InputError
 from fashion_cnn.base.faults import is_full, out_of_space
 
 
@@ -24,7 +24,7 @@ def written_atomically(path: Path, num_bytes: int | None = None) -> Iterator[Pat
         num_bytes: of the file, where it is known, for the message of a full disk.
 
     Raises:
-        InputError: the disk is full.
+        DiskFullError: there is no room for it.
     """
     with folder_beside(path, num_bytes) as folder:
         unfinished = folder / path.name
@@ -49,7 +49,7 @@ def folder_beside(path: Path, num_bytes: int | None = None) -> Iterator[Path]:
         yield folder
     except Exception as error:
         if is_full(error):
-            raise InputError(out_of_space(path, num_bytes)) from error
+            raise DiskFullError(out_of_space(path, num_bytes)) from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
