@@ -19,7 +19,7 @@ from tests.faults.conftest import (
 
 SOURCE = Path(__file__).with_name("full_disk.c")
 # Of a stage's writes, at most so many are made to fail, spread evenly.
-MOST = 40
+MOST = 12
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,14 @@ COMMANDS = {
     "train_lenet": arguments("train_lenet"),
     "shapes": ("python", "-m", "fashion_cnn", "shapes", "vgg"),
     "help": ("python", "-m", "fashion_cnn", "--help"),
-    "predict": ("python", "-m", "fashion_cnn", "predict", "lenet", "plots/grad_cam/lenet.png"),
+    "predict": (
+        "python",
+        "-m",
+        "fashion_cnn",
+        "predict",
+        "lenet",
+        "plots/evaluate/lenet/classes.png",
+    ),
 }
 FEW = ("compare_models", "help")
 Redirected = Callable[[str, str], Run]
