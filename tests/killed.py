@@ -18,8 +18,7 @@ from safetensors.torch import save_file
 
 from fashion_cnn.base.errors import run
 from fashion_cnn.models import lenet
-from fashion_cnn.trained import weights
-from fashion_cnn.training import checkpoint
+from fashion_cnn.trained import tensor_files
 from fashion_cnn.training.checkpoint import Checkpoints
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.run import train
@@ -44,14 +43,21 @@ def dying(function: Callable[..., Any], at: int, number: signal.Signals) -> Call
     return call
 
 
-def halving(save: Callable[..., None]) -> Callable[..., None]:
-    """Return `save_file`, changed to leave only half of the file."""
+def saving_below(
+    folder: str, replaced: Callable[..., None]
+) -> Callable[[dict[str, Any], Path, dict[str, str]], None]:
+    """Return `save_file`, with `replaced` in its place for files below a folder of this name."""
 
     def call(tensors: dict[str, Any], path: Path, metadata: dict[str, str]) -> None:
-        save(tensors, path, metadata)
-        os.truncate(path, path.stat().st_size // 2)
+        (replaced if folder in path.parts else save_file)(tensors, path, metadata)
 
     return call
+
+
+def save_half(tensors: dict[str, Any], path: Path, metadata: dict[str, str]) -> None:
+    """Do as `save_file` does, but leave only half of the file."""
+    save_file(tensors, path, metadata)
+    os.truncate(path, path.stat().st_size // 2)
 
 
 def main() -> None:
@@ -62,10 +68,10 @@ def main() -> None:
     if where == "step":
         Loop.train_step = dying(Loop.train_step, int(count), number)  # type: ignore[method-assign]
     elif where == "writing":
-        vars(checkpoint)["save_file"] = dying(halving(save_file), int(count), number)
+        torn = dying(save_half, int(count), number)
+        vars(tensor_files)["save_file"] = saving_below(".checkpoints", torn)
     elif where == "saving":
-        # The first call saves the kernels before training.
-        vars(weights)["save_file"] = dying(save_file, 2, number)
+        vars(tensor_files)["save_file"] = saving_below("models", dying(save_file, 1, number))
     steps = itertools.count(1)
     recipe = recipes.lenet(train_images=3000, epochs=3, ema_decay=0.9, keep="best")
     with patch.object(Checkpoints, "due", lambda _, epoch_ended: next(steps) % INTERVAL == 0):

@@ -17,8 +17,10 @@ def in_terminal(
     """Return a command's exit status and what a terminal of so many columns shows, plain."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    # These would overrule the terminal's own size.
+    inherited = {k: v for k, v in environment.items() if k not in ("COLUMNS", "LINES")}
     with subprocess.Popen(
-        command, cwd=cwd, env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        command, cwd=cwd, env=inherited, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
         shown = b""
