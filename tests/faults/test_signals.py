@@ -68,7 +68,8 @@ def test_a_signal_ends_without_a_word(
             statuses.append(done.returncode)
     print(f"{name}: {statuses}")
     assert statuses[:2] == [130, 143]
-    assert sum(status in (130, 143) for status in statuses) >= 0.75 * len(statuses)
+    # A training that goes on from a checkpoint ends sooner.
+    assert sum(status in (130, 143) for status in statuses) >= len(statuses) / 2
 
 
 @pytest.mark.parametrize("main", ["import fashion_cnn", "import fashion_cnn.dataset.images"])
