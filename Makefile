@@ -71,7 +71,7 @@ test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, 
 	@$(LOCKED) requirements/remotes.txt
 	@pytest -m 'remote or not remote' tests/test_remotes.py
 
-test-faults: test-environment ## run the longer tests of bad input too: thousands of damaged files and odd arguments
+test-faults: test-environment ## run the longer tests of bad input and of the machine's faults too; takes most of an hour
 	@pytest -m 'faults or not faults' tests/faults
 
 check: test-environment ## lint, check types and CI's workflows

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The files that take longest begin, so that no process is left alone with one at the end.
 SMOKE = ("test_pipeline.py", "test_reruns.py", "test_docs.py")
+MACHINE = tuple(f"test_{name}.py" for name in ("disk", "folders", "memory", "pipes", "signals"))
 LONGEST = ("test_pipeline.py", "test_reruns.py", "test_resume.py", "test_experiments.py")
 
 
@@ -34,6 +35,8 @@ class BySharedFixtures(LoadFileScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
+        if Path(file).name in MACHINE:
+            return "machine"
         return "smoke" if Path(file).name in SMOKE else file
 
 
