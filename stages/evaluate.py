@@ -10,18 +10,12 @@ from fashion_cnn.dataset import images as dataset
 from fashion_cnn.evaluation import measures, plots, tensorboard, timed_pass
 from fashion_cnn.trained import weights
 
-WRITTEN = (
-    "data/predictions",
-    "metrics/evaluate",
-    *(f"plots/{name}" for name in ("classes", "confusion", "evaluate", "reliability")),
-)
-
 
 def main() -> None:
     model = model_argument(__doc__)
     values = params.load().evaluate
     folder, runs = root(), runs_folder(model)
-    check_writable(*(folder / name for name in WRITTEN), runs)
+    check_writable(*(folder / name for name in measures.FOLDERS), runs)
     trained = weights.load(weights_file(model), model)
     images = dataset.read(dataset_folder(), "t10k")[: values.test_images]
     compute = prepare(values.device, trained.precision)

@@ -26,6 +26,12 @@ from fashion_cnn.tracing import trace_network
 BINS = 15
 # What DVC shows of an evaluation, first the accuracy.
 SHOWN = ("accuracy", "macro_f1", "loss")
+# Where the files of an evaluation lie.
+FOLDERS = (
+    "data/predictions",
+    "metrics/evaluate",
+    *(f"plots/{name}" for name in ("classes", "confusion", "evaluate", "reliability")),
+)
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
