@@ -11,10 +11,10 @@ from pathlib import Path
 from benchmarks import measure, ours, tutorial
 from benchmarks.measure import Result
 from fashion_cnn.base import params
-from fashion_cnn.base.compute import Compute, prepare
 from fashion_cnn.base.errors import run
 from fashion_cnn.base.params import Params
 from fashion_cnn.base.paths import dataset_folder, root
+from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.dataset.images import Transform, read, read_split
 from fashion_cnn.trained.inference import predict
 

@@ -21,12 +21,12 @@ from torch._inductor import config as inductor
 from benchmarks import measure, ours
 from benchmarks.measure import Result
 from fashion_cnn.base import params
-from fashion_cnn.base.compute import Compute, prepare
 from fashion_cnn.base.errors import InputError, run
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import dataset_folder, root
 from fashion_cnn.base.recipes import Recipe
+from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.dataset.images import Images, read
 from fashion_cnn.tools import presets
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from fashion_cnn.base.compute import Compute, probe
 from fashion_cnn.base.files import write_json, write_text
+from fashion_cnn.core.compute import Compute, probe
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from torch import nn
 
 from benchmarks.measure import synchronize
 from fashion_cnn.base import models, params
-from fashion_cnn.base.compute import Compute, seeded
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.recipes import Recipe
+from fashion_cnn.core.compute import Compute, seeded
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.tools import presets
 from fashion_cnn.tracing import trace_network

@@ -17,7 +17,7 @@ from torchvision import transforms
 from torchvision.datasets import FashionMNIST
 
 from fashion_cnn.base import models
-from fashion_cnn.base.compute import seeded
+from fashion_cnn.core.compute import seeded
 
 WORKERS = 2
 P = ParamSpec("P")

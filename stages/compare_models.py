@@ -1,5 +1,6 @@
 """Compare the models on the same test images: predictions -> McNemar's tests."""
 
+from fashion_cnn.base import params
 from fashion_cnn.base.errors import run
 from fashion_cnn.base.files import check_writable, write_json
 from fashion_cnn.base.models import MODELS
@@ -8,6 +9,7 @@ from fashion_cnn.pairwise import compare, read_predictions
 
 
 def main() -> None:
+    params.load()
     check_writable(root() / "metrics")
     folder = root() / "data" / "predictions"
     compared = compare(

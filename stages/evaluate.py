@@ -1,11 +1,11 @@
 """Evaluate a model on the test set: weights -> metrics, tables, pictures, TensorBoard."""
 
 from fashion_cnn.base import params
-from fashion_cnn.base.compute import prepare
 from fashion_cnn.base.errors import run
 from fashion_cnn.base.files import check_writable, file_md5, write_json, write_text
 from fashion_cnn.base.models import model_argument
 from fashion_cnn.base.paths import dataset_folder, root, runs_folder, weights_file
+from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.evaluation import measures, plots, tensorboard, timed_pass
 from fashion_cnn.trained import weights

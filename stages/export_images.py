@@ -3,11 +3,11 @@
 import shutil
 
 from fashion_cnn.base import params, paths
-from fashion_cnn.base.compute import prepare
 from fashion_cnn.base.errors import run
 from fashion_cnn.base.files import check_writable, write_json
-from fashion_cnn.base.gpu_lock import own_gpu
 from fashion_cnn.base.models import model_argument
+from fashion_cnn.core.compute import prepare
+from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.trained import weights
 from fashion_cnn.visualize import drawing, inspection

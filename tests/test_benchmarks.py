@@ -9,7 +9,7 @@ import torch
 
 from benchmarks import cpu, gpu, measure, ours
 from benchmarks.measure import Result
-from fashion_cnn.base.compute import prepare
+from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset.images import read_split
 from fashion_cnn.tools import presets
 from tests import recipes

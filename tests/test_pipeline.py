@@ -397,6 +397,7 @@ def test_an_image_that_is_not_there_is_told(unchanged: Path, shell: Shell) -> No
         "finetune_vgg11",
         "evaluate",
         "export_images",
+        "compare_models",
     ],
 )
 def test_every_stage_tells_every_fault_of_the_params_before_any_work(

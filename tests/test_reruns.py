@@ -40,17 +40,12 @@ PARAMETERS: dict[str, set[str]] = {
 
 # Each file under src/ and stages/ and the stages that its change runs; any other runs none.
 USED = TRAIN | EXPORT | EVALUATE
-EVERYWHERE = ("__init__", "errors", "faults", "files", "models", "paths", "startup")
 FILES: dict[str, set[str]] = {
     "src/fashion_cnn/__init__.py": ALL,
-    "src/fashion_cnn/base/*.py": CHECK | USED,
-    **{f"src/fashion_cnn/base/{name}.py": ALL for name in EVERYWHERE},
-    **{
-        f"src/fashion_cnn/base/{name}.py": ALL - COMPARE
-        for name in ("params", "recipes", "settings", "yaml_text")
-    },
+    "src/fashion_cnn/base/*.py": ALL,
+    "src/fashion_cnn/core/*.py": CHECK | USED,
     "src/fashion_cnn/sources/*.py": {"download"},
-    "src/fashion_cnn/shapes/*.py": CHECK | USED,
+    "src/fashion_cnn/core/shapes/*.py": CHECK | USED,
     "src/fashion_cnn/costs/*.py": CHECK,
     "src/fashion_cnn/tracing.py": CHECK | EXPORT | EVALUATE,
     "src/fashion_cnn/dataset/images.py": USED,

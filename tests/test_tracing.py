@@ -11,10 +11,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.models import vgg11
-from fashion_cnn.models.lenet import LeNet
-from fashion_cnn.models.vgg import VGG
-from fashion_cnn.shapes import (
+from fashion_cnn.core.shapes import (
     Activation,
     Conv,
     Flatten,
@@ -25,6 +22,9 @@ from fashion_cnn.shapes import (
     TracedLayer,
     trace,
 )
+from fashion_cnn.models import vgg11
+from fashion_cnn.models.lenet import LeNet
+from fashion_cnn.models.vgg import VGG
 from fashion_cnn.tracing import trace_network
 
 IMAGE_SIZES = (32, 56, 64, 96, 112, 224)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.shapes import (
+from fashion_cnn.core.shapes import (
     Activation,
     Conv,
     Layer,
@@ -21,8 +21,8 @@ from fashion_cnn.shapes import (
     TransposedConv,
     conv_padding,
 )
-from fashion_cnn.shapes.arithmetic import positive
-from fashion_cnn.shapes.layers import Shape
+from fashion_cnn.core.shapes.arithmetic import positive
+from fashion_cnn.core.shapes.layers import Shape
 
 # More than one, so that a network that mixes images with one another shows it.
 IMAGES = 2

@@ -8,7 +8,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from fashion_cnn.base import models, params
-from fashion_cnn.base.compute import resolve
+from fashion_cnn.core.compute import resolve
 from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
 from fashion_cnn.costs.footprint import footprint
 from fashion_cnn.dataset.images import Images, Transform

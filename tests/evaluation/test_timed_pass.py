@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fashion_cnn.base.compute import prepare
+from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.evaluation import timed_pass
 from fashion_cnn.models import lenet, vgg

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from fashion_cnn.core.shapes import ShapeError
 from fashion_cnn.models import vgg11
 from fashion_cnn.models.lenet import LeNet
 from fashion_cnn.models.vgg import VGG
-from fashion_cnn.shapes import ShapeError
 
 
 def count(network: nn.Module) -> int:

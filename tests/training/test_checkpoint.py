@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashion_cnn.base.compute import seeded
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.core.compute import seeded
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import tensor_files

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from fashion_cnn.base.compute import prepare, seeded
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.recipes import VGG11, Recipe
+from fashion_cnn.core.compute import prepare, seeded
 from fashion_cnn.dataset.images import Images, Transform, read_split, shuffled
 from fashion_cnn.models import lenet, vgg
 from fashion_cnn.training.loop import Loop

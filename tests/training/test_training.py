@@ -11,9 +11,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fashion_cnn.base.compute import prepare, seeded
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.recipes import VGG, Recipe
+from fashion_cnn.core.compute import prepare, seeded
 from fashion_cnn.models import lenet, vgg
 from fashion_cnn.trained import weights
 from fashion_cnn.training import run as training_run

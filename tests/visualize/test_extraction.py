@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fashion_cnn.base.compute import prepare
+from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models import lenet, vgg, vgg11
 from fashion_cnn.visualize import extraction

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fashion_cnn.base import params
-from fashion_cnn.base.compute import prepare
+from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models import lenet
 from fashion_cnn.visualize import inspection

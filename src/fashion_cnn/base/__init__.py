@@ -1,1 +1,1 @@
-"""What every stage starts from: errors, files, paths, settings, the device."""
+"""What every stage starts from: errors, files, paths, settings, the list of the models."""

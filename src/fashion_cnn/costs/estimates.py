@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass, replace
 from math import prod
 
 from fashion_cnn.base.recipes import Precision, Recipe
-from fashion_cnn.shapes import TracedLayer
+from fashion_cnn.core.shapes import TracedLayer
 
 # Layers whose backward pass reads their input, and those whose backward pass reads their output.
 _READS_INPUT = {"Conv2d", "Linear", "TiledLinear", "MaxPool2d", "AdaptiveAvgPool2d"}

@@ -7,11 +7,11 @@ import torch
 from tabulate import tabulate
 
 from fashion_cnn.base import models
-from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import Params
 from fashion_cnn.base.recipes import Precision, Recipe
+from fashion_cnn.core.compute import Compute
+from fashion_cnn.core.shapes import ShapeError, TracedLayer
 from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
-from fashion_cnn.shapes import ShapeError, TracedLayer
 from fashion_cnn.tracing import trace_network
 
 SUMMED = ("parameters", "multiply_accumulates", "activation_bytes")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from fashion_cnn.base.compute import probe, resolve
-from fashion_cnn.base.gpu_lock import own_gpu
+from fashion_cnn.core.compute import probe, resolve
+from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.costs.footprint import Footprint
 
 PROBE_SECONDS = 0.5

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fashion_cnn.base.compute import derive_seed
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Dataset
+from fashion_cnn.core.compute import derive_seed
 from fashion_cnn.dataset import idx
 
 CLASSES = (

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashion_cnn.base.compute import Compute
-from fashion_cnn.base.gpu_lock import own_gpu
+from fashion_cnn.core.compute import Compute
+from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained

@@ -4,8 +4,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from fashion_cnn.shapes import Conv, Flatten, Input, Pool, trace
-from fashion_cnn.shapes.arithmetic import positive
+from fashion_cnn.core.shapes import Conv, Flatten, Input, Pool, trace
+from fashion_cnn.core.shapes.arithmetic import positive
 
 
 class LeNet(nn.Sequential):

@@ -5,8 +5,8 @@ from math import prod
 
 from torch import nn
 
-from fashion_cnn.shapes import Conv, Input, Layer, Pool, ShapeError, trace
-from fashion_cnn.shapes.arithmetic import positive
+from fashion_cnn.core.shapes import Conv, Input, Layer, Pool, ShapeError, trace
+from fashion_cnn.core.shapes.arithmetic import positive
 
 # Convolutions and their output channels, one row per block; each ends in a 2/2 max-pool.
 BLOCKS = ((1, 64), (1, 128), (2, 256), (2, 512), (2, 512))

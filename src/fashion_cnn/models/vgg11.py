@@ -11,8 +11,8 @@ from torchvision.models import VGG11_Weights, vgg11
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.paths import lies_in, root
-from fashion_cnn.shapes import Input, Pool, trace
-from fashion_cnn.shapes.arithmetic import positive
+from fashion_cnn.core.shapes import Input, Pool, trace
+from fashion_cnn.core.shapes.arithmetic import positive
 
 # Side of the feature maps that the classifier expects.
 POOLED_SIZE = 7

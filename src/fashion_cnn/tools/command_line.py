@@ -149,7 +149,8 @@ def _shapes(model: str, **changes: int | None) -> None:
 def _predict(
     model: str, images: list[Path], json: bool, background: "Background", device: str | None
 ) -> None:
-    from fashion_cnn.base import compute, params
+    from fashion_cnn.base import params
+    from fashion_cnn.core import compute
     from fashion_cnn.tools.prediction import pictures, predicting
     from fashion_cnn.trained import weights
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from fashion_cnn.base.compute import Compute
+from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images, Transform, batches
 
 

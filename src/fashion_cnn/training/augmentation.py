@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from fashion_cnn.base.compute import derive_seed
 from fashion_cnn.base.recipes import Augmentation
+from fashion_cnn.core.compute import derive_seed
 
 # Random numbers per image, one for each of: flip or not, shift down, shift right, erase or not, and
 # the erased rectangle's area, aspect ratio, top and left.

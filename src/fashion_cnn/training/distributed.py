@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
-from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.core.compute import Compute
 
 
 @dataclass(frozen=True)

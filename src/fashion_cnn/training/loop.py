@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, get_total_norm
 
-from fashion_cnn.base.compute import Compute, reseed
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.core.compute import Compute, reseed
 from fashion_cnn.dataset.images import CLASSES, Images, Transform, shuffled
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.training.augmentation import augment, draw

@@ -12,10 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashion_cnn.base.compute import Compute, prepare, probe, seeded
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import check_writable
-from fashion_cnn.base.gpu_lock import own_gpu
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import (
     checkpoints_folder,
@@ -27,6 +25,8 @@ from fashion_cnn.base.paths import (
     weights_file,
 )
 from fashion_cnn.base.recipes import Recipe
+from fashion_cnn.core.compute import Compute, prepare, probe, seeded
+from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Transform, read_split
 from fashion_cnn.trained import weights
 from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint

@@ -9,8 +9,8 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
-from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import LayerKind
+from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images, Transform, batches
 from fashion_cnn.tracing import trace_network
 

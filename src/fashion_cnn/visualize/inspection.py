@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.params import ExportImages
+from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.visualize.extraction import (

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from PIL import Image
 
 from fashion_cnn.base import models
-from fashion_cnn.base.compute import prepare, seeded
 from fashion_cnn.base.errors import run
+from fashion_cnn.core.compute import prepare, seeded
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.images import CLASSES, Images, Transform
 from fashion_cnn.models.vgg11 import TiledLinear

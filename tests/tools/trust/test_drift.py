@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fashion_cnn.base.compute import Compute
+from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images, Transform, read, shuffled
 from fashion_cnn.tools.trust import drift
 from fashion_cnn.trained.weights import Trained

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
-from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.tools.prediction import pictures
 from fashion_cnn.tools.prediction.pictures import Background

@@ -7,10 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fashion_cnn.base.compute import prepare
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import Dataset
+from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.images import CLASSES, Images
 from fashion_cnn.sources.files import FILES

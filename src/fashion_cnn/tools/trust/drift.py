@@ -9,10 +9,10 @@ from tabulate import tabulate
 from torch import Tensor
 
 from fashion_cnn.base import params
-from fashion_cnn.base.compute import Compute, prepare
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text
 from fashion_cnn.base.paths import dataset_folder, root, weights_file
+from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.dataset.images import CLASSES, Images, read, read_split
 from fashion_cnn.trained import weights
 from fashion_cnn.trained.inference import predict

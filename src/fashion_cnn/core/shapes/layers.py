@@ -6,7 +6,7 @@ An image's shape is (channels, height, width), a vector's (features,); the batch
 from dataclasses import KW_ONLY, dataclass
 from math import prod
 
-from fashion_cnn.shapes.arithmetic import (
+from fashion_cnn.core.shapes.arithmetic import (
     Padding,
     Pair,
     ShapeError,

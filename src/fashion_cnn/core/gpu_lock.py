@@ -12,8 +12,8 @@ from typing import TextIO
 
 import torch
 
-from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.core.compute import Compute
 
 STAGES_PER_GPU = "STAGES_PER_GPU"
 

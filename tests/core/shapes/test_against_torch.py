@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.shapes import (
+from fashion_cnn.core.shapes import (
     Activation,
     Conv,
     Input,

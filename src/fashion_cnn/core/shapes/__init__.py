@@ -1,6 +1,6 @@
 """Convolution arithmetic, receptive fields and the shapes of a described network."""
 
-from fashion_cnn.shapes.arithmetic import (
+from fashion_cnn.core.shapes.arithmetic import (
     ShapeError,
     conv_output,
     conv_padding,
@@ -8,7 +8,7 @@ from fashion_cnn.shapes.arithmetic import (
     transposed_conv_output,
     transposed_conv_padding,
 )
-from fashion_cnn.shapes.layers import (
+from fashion_cnn.core.shapes.layers import (
     Activation,
     Conv,
     Dropout,
@@ -19,8 +19,8 @@ from fashion_cnn.shapes.layers import (
     Pool,
     TransposedConv,
 )
-from fashion_cnn.shapes.receptive_field import ReceptiveField
-from fashion_cnn.shapes.tracing import TracedLayer, trace
+from fashion_cnn.core.shapes.receptive_field import ReceptiveField
+from fashion_cnn.core.shapes.tracing import TracedLayer, trace
 
 __all__ = [
     "Activation",

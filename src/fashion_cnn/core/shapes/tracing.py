@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from fashion_cnn.shapes.arithmetic import Pair, ShapeError
-from fashion_cnn.shapes.layers import Input, Layer, Shape
-from fashion_cnn.shapes.receptive_field import ReceptiveField
+from fashion_cnn.core.shapes.arithmetic import Pair, ShapeError
+from fashion_cnn.core.shapes.layers import Input, Layer, Shape
+from fashion_cnn.core.shapes.receptive_field import ReceptiveField
 
 
 @dataclass(frozen=True)

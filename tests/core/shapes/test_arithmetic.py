@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.shapes import (
+from fashion_cnn.core.shapes import (
     ShapeError,
     conv_output,
     conv_padding,
@@ -15,7 +15,7 @@ from fashion_cnn.shapes import (
     transposed_conv_output,
     transposed_conv_padding,
 )
-from fashion_cnn.shapes.arithmetic import kernel_extent
+from fashion_cnn.core.shapes.arithmetic import kernel_extent
 
 FUNCTIONS: dict[Callable[..., Any], dict[str, Any]] = {
     conv_output: {"size": 9, "kernel": 3, "stride": 1, "padding": 1, "dilation": 1},

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from fashion_cnn.shapes import (
+from fashion_cnn.core.shapes import (
     Activation,
     Conv,
     Dropout,
@@ -199,9 +199,8 @@ def test_a_list_that_does_not_fit_names_the_layer(layers: list[Layer], message: 
 
 def test_the_arithmetic_needs_neither_torch_nor_the_tracer_of_modules() -> None:
     """The training stages depend on shapes/ alone, so that no other change retrains them."""
-    code = (
-        "import sys, fashion_cnn.shapes; print({'torch', 'fashion_cnn.tracing'} & {*sys.modules})"
-    )
+    heavy = "{'torch', 'fashion_cnn.tracing'}"
+    code = f"import sys, fashion_cnn.core.shapes; print({heavy} & {{*sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(ROOT / "src")},

@@ -11,15 +11,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fashion_cnn.base import gpu_lock
-from fashion_cnn.base.compute import Compute
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.gpu_lock import gpu_slot, own_gpu, slots_folder, stages_per_gpu
+from fashion_cnn.core import gpu_lock
+from fashion_cnn.core.compute import Compute
+from fashion_cnn.core.gpu_lock import gpu_slot, own_gpu, slots_folder, stages_per_gpu
 
 HOLD = """
 import sys
 from pathlib import Path
-from fashion_cnn.base.gpu_lock import gpu_slot
+from fashion_cnn.core.gpu_lock import gpu_slot
 with gpu_slot(["a", "b"], Path(sys.argv[1])) as index:
     print(index, flush=True)
     sys.stdin.read()

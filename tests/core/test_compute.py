@@ -5,8 +5,8 @@ import os
 import pytest
 import torch
 
-from fashion_cnn.base import compute
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.core import compute
 
 
 def test_auto_takes_cuda_then_mps_then_the_cpu() -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Self
 
-from fashion_cnn.shapes.arithmetic import Pair
-from fashion_cnn.shapes.layers import Layer
+from fashion_cnn.core.shapes.arithmetic import Pair
+from fashion_cnn.core.shapes.layers import Layer
 
 
 @dataclass(frozen=True)

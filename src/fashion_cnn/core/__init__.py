@@ -1,0 +1,1 @@
+"""What every stage with a network starts from: its device, and the arithmetic of shapes."""
