@@ -2,26 +2,14 @@
 
 import argparse
 import importlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import nn
 
 
-@dataclass(frozen=True)
-class Model:
-    """A network of fashion_cnn.models: its title, and the stage that trains it."""
-
-    title: str
-    stage: str
-
-
-MODELS = {
-    "lenet": Model("LeNet", "train_lenet"),
-    "vgg": Model("Reduced VGG", "train_vgg"),
-    "vgg11": Model("VGG-11", "finetune_vgg11"),
-}
+# Each network of fashion_cnn.models, and the stage that trains it.
+MODELS = {"lenet": "train_lenet", "vgg": "train_vgg", "vgg11": "finetune_vgg11"}
 
 
 def build(model: str, **architecture: int) -> "nn.Module":

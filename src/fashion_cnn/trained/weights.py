@@ -172,4 +172,4 @@ def _read(path: Path, model: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _hint(model: str) -> str:
-    return f"make it with `dvc repro {MODELS[model].stage}`"
+    return f"make it with `dvc repro {MODELS[model]}`"

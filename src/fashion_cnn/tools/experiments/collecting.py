@@ -108,7 +108,7 @@ def _evaluated(revision: str, model: str) -> bool:
     path = f"data/models/{model}.safetensors"
     trained, evaluated = (
         [each["md5"] for each in stages.get(stage, {}).get(kind, ()) if each["path"] == path]
-        for stage, kind in ((MODELS[model].stage, "outs"), (f"evaluate@{model}", "deps"))
+        for stage, kind in ((MODELS[model], "outs"), (f"evaluate@{model}", "deps"))
     )
     return trained == evaluated
 

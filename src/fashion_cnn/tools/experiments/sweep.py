@@ -72,7 +72,7 @@ def _try(
 ) -> None:
     """Run a trial to its end, or to the epoch in which it falls behind; report it to the study."""
     print(f"{name}: {_described(settings)}", flush=True)
-    with running.running(name, settings, MODELS[model].stage) as process:
+    with running.running(name, settings, MODELS[model]) as process:
         pruned = _watch(process, trial, model, name)
     if pruned:
         study.tell(trial, state=TrialState.PRUNED)
@@ -96,7 +96,7 @@ def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: s
     while process.poll() is None:
         time.sleep(0.5)
         # Until the stage runs, the curve in its folder is that of the last commit.
-        if f"Running stage '{MODELS[model].stage}'" not in log.read_text(errors="replace"):
+        if f"Running stage '{MODELS[model]}'" not in log.read_text(errors="replace"):
             continue
         curve = _copy(name) / "plots" / "training" / f"{model}.csv"
         for row in _rows(curve)[reported:]:

@@ -17,7 +17,7 @@ from fashion_cnn.sources.files import FILES
 from fashion_cnn.tools import lockfile
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
-from fashion_cnn.tools.report.compare import Comparison
+from fashion_cnn.tools.report.compare import TITLES, Comparison
 from fashion_cnn.tools.revision import MissingError, Revision
 from fashion_cnn.tools.trust import drift
 from fashion_cnn.trained import weights
@@ -100,7 +100,7 @@ def _drift(now: Revision, baseline: Revision, notes: list[str]) -> list[Table | 
         for model in MODELS:
             try:
                 sure = _confidence(baseline, model, validation, new, above)
-                found.append(replace(sure, measure=f"{MODELS[model].title}'s confidence"))
+                found.append(replace(sure, measure=f"{TITLES[model]}'s confidence"))
             except (MissingError, InputError) as error:
                 notes.append(str(error))
     return [_distances(found, len(training), len(new)), _labels(training, new, baseline.title)]

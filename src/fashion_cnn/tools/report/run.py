@@ -7,7 +7,7 @@ from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.settings import flatten
 from fashion_cnn.tools.report import charts, pipeline
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
-from fashion_cnn.tools.report.compare import Comparison, short
+from fashion_cnn.tools.report.compare import TITLES, Comparison, short
 from fashion_cnn.tools.report.statistics import wilson
 from fashion_cnn.tools.revision import MissingError, Revision
 
@@ -25,7 +25,7 @@ def summary(comparison: Comparison) -> Section:
         dots = [_dot(values, model, now.title)]
         if not comparison.same and "accuracy" in comparison.before[model]:
             dots.append(_dot(comparison.before[model], "before", comparison.baseline.title))
-        rows.append((MODELS[model].title, dots))
+        rows.append((TITLES[model], dots))
     if rows:
         span = [v for _, dots in rows for dot in dots for v in (dot.low or 0, dot.high or 0)]
         said = "; ".join(f"{name} {100 * dots[0].value:.2f}%" for name, dots in rows)
@@ -137,7 +137,7 @@ def _facts(comparison: Comparison) -> Table:
     for model, values in comparison.metrics.items():
         made = flatten(values.get("made_with") or {}).items()
         made_with = ", ".join(f"{key.replace('_', ' ')} {show(value)}" for key, value in made)
-        rows.append((f"{MODELS[model].title} made with", made_with or "not recorded"))
+        rows.append((f"{TITLES[model]} made with", made_with or "not recorded"))
     return Table("The run", ("", "This run"), rows, text=True)
 
 
@@ -165,7 +165,7 @@ def _recipes(now: Revision, baseline: Revision, notes: list[str]) -> list[Table]
         (name, *(cell(f"{model}.{name}") for model in MODELS)) for name in names
     ]
     others = [(key, cell(key)) for key in values if not of_a_network(key)]
-    titles = (model.title for model in MODELS.values())
+    titles = TITLES.values()
     return [
         Table("Parameters of the networks", ("Parameter", *titles), recipes),
         Table("Other parameters", ("Parameter", "Value"), others),

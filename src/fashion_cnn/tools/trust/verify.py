@@ -132,7 +132,7 @@ def read(folder: Path) -> Run:
 
 
 def _concerns(stage: str, model: str | None) -> bool:
-    return model is None or stage == MODELS[model].stage or stage.endswith(f"@{model}")
+    return model is None or stage == MODELS[model] or stage.endswith(f"@{model}")
 
 
 def _run(*command: str, cwd: Path, data: Path | None = None) -> None:
