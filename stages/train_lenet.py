@@ -8,7 +8,8 @@ from fashion_cnn.training.run import train
 
 def main() -> None:
     values = params.load()
-    train("lenet", lenet.build, values.lenet, values.dataset, values.tensorboard.log_interval)
+    interval = values.tensorboard.log_interval
+    train("lenet", lenet.build, values.lenet, values.dataset, interval, keep_epochs=True)
 
 
 if __name__ == "__main__":

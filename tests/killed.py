@@ -75,7 +75,8 @@ def main() -> None:
     steps = itertools.count(1)
     recipe = recipes.lenet(train_images=3000, epochs=3, ema_decay=0.9, keep="best")
     with patch.object(Checkpoints, "due", lambda _, epoch_ended: next(steps) % INTERVAL == 0):
-        train("lenet", lenet.build, recipe, recipes.dataset(), recipes.LOG_INTERVAL)
+        interval = recipes.LOG_INTERVAL
+        train("lenet", lenet.build, recipe, recipes.dataset(), interval, keep_epochs=True)
 
 
 if __name__ == "__main__":

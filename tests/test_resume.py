@@ -18,6 +18,7 @@ from tests.conftest import ROOT, Shell
 
 OUTPUTS = (
     "data/models/lenet.safetensors",
+    "data/epoch_weights/lenet.safetensors",
     "metrics/train/lenet.json",
     "plots/training/lenet.csv",
 )

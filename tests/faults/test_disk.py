@@ -76,7 +76,10 @@ def test_from_every_write_on(
         fail(project, name, at, library, stage)
 
 
-TRAINING = ("data/initial_kernels", "data/models", "metrics", "plots", "runs", ".checkpoints")
+TRAINING = (
+    *("data/epoch_weights", "data/initial_kernels", "data/models"),
+    *("metrics", "plots", "runs", ".checkpoints"),
+)
 
 
 @pytest.mark.parametrize(

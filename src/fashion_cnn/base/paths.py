@@ -60,6 +60,11 @@ def initial_kernels_file(model: str) -> Path:
     return root() / "data" / "initial_kernels" / f"{model}.safetensors"
 
 
+def epoch_weights_file(model: str) -> Path:
+    """Return the path of a model's weights before training and after its epochs."""
+    return root() / "data" / "epoch_weights" / f"{model}.safetensors"
+
+
 def runs_folder(model: str) -> Path:
     """Return the folder for what differs from run to run: TensorBoard logs and timings."""
     return root() / "runs" / model

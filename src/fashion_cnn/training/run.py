@@ -18,6 +18,7 @@ from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import (
     checkpoints_folder,
     dataset_folder,
+    epoch_weights_file,
     initial_kernels_file,
     repository,
     root,
@@ -28,10 +29,11 @@ from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, prepare, probe, seeded
 from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Transform, read_split
-from fashion_cnn.trained import weights
+from fashion_cnn.trained import tensor_files, weights
 from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint
 from fashion_cnn.training.distributed import Processes, joined
 from fashion_cnn.training.loop import Loop
+from fashion_cnn.training.snapshots import Snapshots
 from fashion_cnn.training.state import TrainingState
 from fashion_cnn.training.stopping import Stop
 from fashion_cnn.training.tracking import Tracker
@@ -43,6 +45,8 @@ def train(
     recipe: Recipe,
     dataset: Dataset,
     log_interval: int,
+    *,
+    keep_epochs: bool = False,
 ) -> None:
     """Train a network from its seed or from its last checkpoint, and write the results.
 
@@ -54,6 +58,7 @@ def train(
         recipe: what to build and how to train it.
         dataset: how to split and normalise.
         log_interval: steps between two points of TensorBoard's training loss.
+        keep_epochs: whether to write the weights after each epoch too.
 
     Raises:
         InputError: data is missing, the machine lacks the device, or the loss is not finite.
@@ -63,6 +68,7 @@ def train(
     check_writable(
         initial_kernels_file(model).parent,
         weights_file(model).parent,
+        *([epoch_weights_file(model).parent] if keep_epochs else []),
         *(root() / name for name in ("metrics/train", "plots/training")),
         runs_folder(model),
         checkpoints_folder(),
@@ -81,6 +87,8 @@ def train(
         network.to(compute.device)
         training, validation = training.to(compute.device), validation.to(compute.device)
         state = TrainingState(model, network, recipe, ceil(len(training) / recipe.batch_size))
+        if keep_epochs:
+            state.snapshots = Snapshots(network, recipe.epochs)
         saved, made_with = _resume(state, checkpoints, compute, processes)
         tracker: Tracker | None = None
         if checkpoints:
@@ -183,6 +191,9 @@ def _pause(
 
 
 def _save_weights(state: TrainingState, transform: Transform, made_with: dict[str, Any]) -> None:
+    if state.snapshots:
+        kept = {"epochs": state.snapshots.epochs, "kept": state.kept_row.epoch}
+        tensor_files.write(epoch_weights_file(state.model), state.snapshots.tensors, kept)
     weights.save(
         weights_file(state.model),
         state.keep(),

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.training.optimization import make_optimizer, make_schedule
+from fashion_cnn.training.snapshots import Snapshots
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class TrainingState:
             self.average = AveragedModel(
                 network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay)
             )
+        self.snapshots: Snapshots | None = None
         self.rows: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.step = 0
@@ -120,6 +122,8 @@ class TrainingState:
         self.step = 0
         self.learning_rate = self._current_rate()
         self.sums.zero_()
+        if self.snapshots:
+            self.snapshots.add(row.epoch, self.validated)
         if self.recipe.keep == "best" and self.best_row is row:
             weights = self.validated.state_dict()
             self.best = {name: value.detach().cpu().clone() for name, value in weights.items()}
@@ -138,6 +142,7 @@ class TrainingState:
             "schedule": self.schedule.state_dict(),
             "average": self.average.state_dict() if self.average else {},
             "best": self.best,
+            "snapshots": self.snapshots.to_checkpoint() if self.snapshots else {},
             "rows": [asdict(row) for row in self.rows],
             "step": self.step,
             "learning_rate": self.learning_rate,
@@ -158,6 +163,8 @@ class TrainingState:
         if self.average:
             self.average.load_state_dict(saved["average"])
         self.best = saved["best"]
+        if self.snapshots:
+            self.snapshots.restore(saved["snapshots"])
         self.rows = [Epoch(**row) for row in saved["rows"]]
         self.step = saved["step"]
         self.learning_rate = saved["learning_rate"]
