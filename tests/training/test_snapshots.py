@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fashion_cnn.base import paths
-from fashion_cnn.base.compute import seeded
+from fashion_cnn.core.compute import seeded
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import tensor_files, weights
 from fashion_cnn.training import run as training_run
