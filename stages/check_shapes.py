@@ -4,15 +4,17 @@ from fashion_cnn.base import params
 from fashion_cnn.base.errors import run
 from fashion_cnn.base.files import check_writable, write_csv, write_json
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.base.paths import root
+from fashion_cnn.base.paths import dataset_folder, root
 from fashion_cnn.costs import budget, speed
 from fashion_cnn.costs.footprint import footprint
+from fashion_cnn.dataset.kind import read_kind
 
 
 def main() -> None:
     values = params.load()
     check_writable(root() / "data" / "shapes", root() / "plots")
-    footprints = [footprint(model, values) for model in MODELS]
+    kind, images = read_kind(dataset_folder())
+    footprints = [footprint(model, values, kind, images) for model in MODELS]
     for each in footprints:
         print(each.table(), end="\n\n")
     budget.check(footprints, {model: values.budget_of(model) for model in MODELS})

@@ -22,10 +22,10 @@ def main() -> None:
     passed = timed_pass.run(trained, images, compute, values.batch_size)
     logits = passed.logits
     metrics = measures.measure(logits, images.labels)
-    metrics |= measures.cost(trained.network, trained.transform.image_size)
+    metrics |= measures.cost(trained.network, trained.transform.image_size, trained.kind.channels)
     made_with = compute.describe() | {"weights_md5": file_md5(weights_file(model))}
     plots.save(plots.draw(model, logits, images), folder / "plots" / "evaluate" / model)
-    for path, text in measures.files(model, metrics, made_with, logits, images.labels).items():
+    for path, text in measures.files(model, metrics, made_with, logits, images).items():
         write_text(folder / path, text)
     tensorboard.write(runs / "evaluate", logits, passed.features, images)
     tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)

@@ -13,16 +13,17 @@ def idx(values: Tensor) -> bytes:
     return header + values.numpy().tobytes()
 
 
-def write_folder(folder: Path, **pixels: Tensor) -> Path:
-    """Make a folder of the four files from images (N, 28, 28), labelled 0 to 9 in turn.
+def write_folder(folder: Path, classes: int = 10, **pixels: Tensor) -> Path:
+    """Make a folder of the four files from images, labelled 0 to 9 in turn.
 
     Args:
         folder: must not exist.
+        classes: how many labels take turns.
         pixels: images by subset, `train` and `t10k`.
     """
     folder.mkdir(parents=True)
     for subset, images in pixels.items():
-        labels = torch.arange(len(images)).remainder(10).to(torch.uint8)
+        labels = torch.arange(len(images)).remainder(classes).to(torch.uint8)
         (folder / f"{subset}-images-idx3-ubyte").write_bytes(idx(images))
         (folder / f"{subset}-labels-idx1-ubyte").write_bytes(idx(labels))
     return folder

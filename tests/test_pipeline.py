@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from fashion_cnn.base import params
 from fashion_cnn.base.settings import flatten
 from fashion_cnn.dataset import images as dataset
-from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.trained import weights
 from fashion_cnn.visualize.extraction import convolutions
 from tests.conftest import ROOT, Shell, SmokeRun, put_preset
@@ -84,7 +84,7 @@ def test_every_output_is_there_and_measured_on_real_images(smoke: Path) -> None:
         metrics = measured[model] | measured["details"][0]
         table = pd.read_csv(smoke / f"data/predictions/{model}.csv")
         assert len(table) == metrics["images"] == values.evaluate.test_images
-        assert list(table.columns) == ["index", "label", "predicted", *CLASSES]
+        assert list(table.columns) == ["index", "label", "predicted", *FASHION_MNIST.classes]
         assert metrics["accuracy"] == pytest.approx((table.label == table.predicted).mean())
         confusion = pd.read_csv(smoke / f"plots/confusion/{model}.csv")
         assert list(confusion.columns) == ["actual", "predicted"]
@@ -501,7 +501,7 @@ def test_the_gate_takes_the_same_run_and_refuses_one_of_a_single_epoch(
     for model in MODELS:
         rules[model]["at_least"] = {"accuracy": 0.0}
         rules[model]["at_most"] = {"expected_calibration_error": 1.0, "weight_bytes": 10**9}
-        rules[model]["class_recall"] = dict.fromkeys(CLASSES, 0.0)
+        rules[model]["class_recall"] = dict.fromkeys(FASHION_MNIST.classes, 0.0)
     YAML().dump(rules, tmp_path / "gate.yaml")
     command = ("python", "-m", "fashion_cnn", "gate", "--rules", str(tmp_path / "gate.yaml"))
     open_gate = shell(*command, cwd=unchanged, PYTHONPATH="src")

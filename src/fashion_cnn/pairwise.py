@@ -19,7 +19,9 @@ def read_predictions(path: Path, model: str) -> pd.DataFrame:
     """
     hint = f"make it with `dvc repro evaluate@{model}`"
     try:
-        return pd.read_csv(path, usecols=["index", "label", "predicted"])
+        # A class may have a name such as 7 or None.
+        text, columns = {"label": str, "predicted": str}, ["index", "label", "predicted"]
+        return pd.read_csv(path, usecols=columns, dtype=text, keep_default_na=False)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: {hint}") from None
     except (ValueError, UnicodeDecodeError):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.evaluation import measures
 from fashion_cnn.models import lenet
 
@@ -65,8 +65,8 @@ def test_the_cost_of_lenet_worked_out_by_hand() -> None:
 def test_each_class_worked_out_by_hand_also_without_images_or_predictions() -> None:
     # Class 0: 2 of 3 images right, 1 of 3 predictions wrong; 1: never predicted; 2: no images.
     predicted, labels = torch.tensor([0, 0, 2, 0]), torch.tensor([0, 0, 0, 1])
-    table = measures.measure_classes(torch.eye(10)[predicted], labels)
-    assert table["class"].tolist() == list(CLASSES)
+    table = measures.measure_classes(torch.eye(10)[predicted], labels, FASHION_MNIST.classes)
+    assert table["class"].tolist() == list(FASHION_MNIST.classes)
     assert table["images"].tolist() == [3, 1, *[0] * 8]
     rows = table[["precision", "recall", "f1"]].to_numpy()
     np.testing.assert_allclose(rows[0], 2 / 3, atol=1e-6)
@@ -107,17 +107,17 @@ def test_predictions_equally_confident_in_float32_still_have_an_order() -> None:
 def test_the_table_has_a_row_per_image_and_probabilities_that_sum_to_one() -> None:
     logits = torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
     labels = torch.arange(50) % 10
-    predictions, confusion = measures.tabulate(logits, labels)
+    predictions, confusion = measures.tabulate(logits, labels, FASHION_MNIST.classes)
     table = pd.read_csv(io.StringIO(predictions))
     pairs = pd.read_csv(io.StringIO(confusion))
     assert pairs["actual"].tolist() == table["label"].tolist()
     assert pairs["predicted"].tolist() == table["predicted"].tolist()
-    assert list(table.columns) == ["index", "label", "predicted", *CLASSES]
+    assert list(table.columns) == ["index", "label", "predicted", *FASHION_MNIST.classes]
     assert table["index"].tolist() == list(range(50))
-    assert table["label"].tolist() == [CLASSES[label] for label in labels]
-    probabilities = table[list(CLASSES)].to_numpy()
+    assert table["label"].tolist() == [FASHION_MNIST.classes[label] for label in labels]
+    probabilities = table[list(FASHION_MNIST.classes)].to_numpy()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
-    winners = [CLASSES[index] for index in probabilities.argmax(axis=1)]
+    winners = [FASHION_MNIST.classes[index] for index in probabilities.argmax(axis=1)]
     assert table["predicted"].tolist() == winners
     accuracy = (table["label"] == table["predicted"]).mean()
     assert measures.measure(logits, labels)["accuracy"] == pytest.approx(accuracy)

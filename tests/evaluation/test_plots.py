@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from fashion_cnn.dataset.images import CLASSES, Images
+from fashion_cnn.dataset.images import Images
+from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.evaluation import plots
 
 
@@ -58,7 +59,7 @@ def test_confusion_is_counted_by_actual_then_predicted_class(figures: dict[str, 
     counts = figures["confusion_counts"].axes[0]
     np.testing.assert_array_equal(counts.images[0].get_array(), expected)
     assert [text.get_text() for text in counts.texts] == ["1", "1", "2"]
-    assert [label.get_text() for label in counts.get_yticklabels()] == list(CLASSES)
+    assert [label.get_text() for label in counts.get_yticklabels()] == list(FASHION_MNIST.classes)
     expected[1] /= 3
     shares = figures["confusion_normalized"].axes[0]
     drawn = shares.images[0].get_array()

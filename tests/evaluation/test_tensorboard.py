@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboard.util.tensor_util import make_ndarray
 
-from fashion_cnn.dataset.images import CLASSES, Images
+from fashion_cnn.dataset.images import Images
+from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.evaluation import tensorboard
 
 
@@ -29,7 +30,7 @@ def test_a_curve_per_class_and_every_image_in_the_projector_once(tmp_path: Path)
     events = list((tmp_path / "evaluate").glob("events.*"))
     assert len(events) == 1
     log = read(tmp_path / "evaluate")
-    tags = {f"precision and recall/{name}" for name in CLASSES}
+    tags = {f"precision and recall/{name}" for name in FASHION_MNIST.classes}
     assert tags == set(log.Tags()["tensors"])
     (curve,) = log.Tensors("precision and recall/Trouser")
     true_positives, false_positives, *_ = make_ndarray(curve.tensor_proto)

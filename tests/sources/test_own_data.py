@@ -9,6 +9,7 @@ import torch
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.dataset import images as dataset
+from fashion_cnn.dataset.kind import Kind, read_kind
 from fashion_cnn.sources.own_data import adopt
 from tests.made_images import idx, write_folder
 
@@ -40,6 +41,23 @@ def test_they_replace_what_was_there(own: Path, tmp_path: Path) -> None:
         assert images.labels.tolist() == [index % 10 for index in range(count)]
 
 
+def test_colour_other_sizes_and_the_names_of_classes_arrive(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    train, t10k = (
+        torch.randint(0, 256, (count, 9, 7, 3), dtype=torch.uint8, generator=generator)
+        for count in (24, 12)
+    )
+    folder = write_folder(tmp_path / "own" / "shop", 12, train=train, t10k=t10k)
+    names = tuple(f"number {index}" for index in range(12))
+    (folder / "classes.txt").write_text("\n".join(names))
+    adopt(folder, folder.parent, tmp_path / "data")
+    images = dataset.read(tmp_path / "data", "t10k")
+    assert images.kind == Kind(names, 3, (9, 7))
+    assert read_kind(tmp_path / "data") == (images.kind, 24)
+    assert torch.equal(images.pixels, t10k.permute(0, 3, 1, 2))
+    assert torch.equal(torch.from_numpy(dataset.displayed(images.pixels[3])), t10k[3])
+
+
 def header(*sizes: int) -> bytes:
     """Return an IDX file that promises images of these sizes and ends there."""
     return bytes([0, 0, 8, 3]) + struct.pack(">3I", *sizes)
@@ -49,9 +67,18 @@ def header(*sizes: int) -> bytes:
     ("name", "content", "message"),
     [
         ("train-images-idx3-ubyte", None, "holds neither train-images-idx3-ubyte nor"),
-        ("train-images-idx3-ubyte", idx(torch.zeros(30, 32, 32).byte()), "got (30, 32, 32)"),
+        (
+            "train-images-idx3-ubyte",
+            idx(torch.zeros(30, 32, 32).byte()),
+            "images are (32, 32), the",
+        ),
+        ("train-images-idx3-ubyte", idx(torch.zeros(30, 9, 9, 2).byte()), "got (30, 9, 9, 2)"),
+        ("classes.txt", b"one\n", "at least two classes, one a line"),
+        ("classes.txt", b"one\ntwo\ntwo\n", "3 lines with 2 different names"),
+        ("classes.txt", b"one\ntwo\n", "expected labels from 0 to 1, got 9"),
+        ("classes.txt", b"\xff\n", "expected UTF-8 text"),
         ("train-images-idx3-ubyte", idx(torch.zeros(29, 28, 28).byte()), "30 labels, got (29, "),
-        ("train-images-idx3-ubyte", b"", "expected an IDX file of bytes in 3 dimension(s)"),
+        ("train-images-idx3-ubyte", b"", "expected an IDX file of bytes in 3 or 4 dimension(s)"),
         ("train-images-idx3-ubyte", idx(torch.zeros(30).byte()), "expected an IDX file of bytes"),
         ("t10k-labels-idx1-ubyte", idx(torch.zeros(20).byte())[:-1], "expected 28 bytes, got 27"),
         ("t10k-labels-idx1-ubyte", idx(torch.full((20,), 10).byte()), "from 0 to 9, got 10"),
@@ -63,7 +90,7 @@ def header(*sizes: int) -> bytes:
 def test_a_file_that_is_not_in_the_format_is_refused(
     own: Path, tmp_path: Path, name: str, content: bytes | None, message: str
 ) -> None:
-    (own / name).unlink()
+    (own / name).unlink(missing_ok=True)
     if content is not None:
         (own / name).write_bytes(content)
     with pytest.raises(InputError) as error:

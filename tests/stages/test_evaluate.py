@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from fashion_cnn.dataset.images import CLASSES, Transform
+from fashion_cnn.dataset.images import Transform
+from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import weights
 from tests.conftest import Shell, put_preset
@@ -69,7 +70,7 @@ def test_ten_images_and_an_absent_class_give_every_file(ten_images: Path, shell:
     classes = pd.read_csv(ten_images / "plots/classes/lenet.csv")
     assert list(classes.columns) == ["class", "precision", "recall", "f1", "images"]
     assert not classes.isna().any(axis=None)
-    assert classes.set_index("class").loc[CLASSES[3], "images"] == 0
+    assert classes.set_index("class").loc[FASHION_MNIST.classes[3], "images"] == 0
     speed = json.loads((ten_images / "runs/lenet/evaluate.json").read_text())
     assert speed.keys() == {"images_per_second", "milliseconds_per_image"}
     logs = sorted(path.parent.name for path in (ten_images / "runs").rglob("events.*"))

@@ -16,8 +16,8 @@ from fashion_cnn.visualize import drawing, figures
 from fashion_cnn.visualize.inspection import Example
 from fashion_cnn.visualize.panels import arrange
 
-EXAMPLE = Example(17, torch.zeros(1, 28, 28, dtype=torch.uint8), 4, 6, 0.454)
-WRONG = Example(9999, torch.zeros(1, 28, 28, dtype=torch.uint8), 0, 9, 1.0)
+EXAMPLE = Example(17, torch.zeros(1, 28, 28, dtype=torch.uint8), "Coat", "Shirt", 0.454)
+WRONG = Example(9999, torch.zeros(1, 28, 28, dtype=torch.uint8), "T-shirt/top", "Ankle boot", 1.0)
 
 
 def kernels(before: Tensor, after: Tensor, channel: str = "strongest", most: int = 64) -> Figure:

@@ -12,6 +12,7 @@ from fashion_cnn.base.recipes import Precision, Recipe
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.core.shapes import ShapeError, TracedLayer
 from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
+from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
 from fashion_cnn.tracing import trace_network
 
 SUMMED = ("parameters", "multiply_accumulates", "activation_bytes")
@@ -80,8 +81,16 @@ class Footprint:
         )
 
 
-def footprint(model: str, params: Params) -> Footprint:
+def footprint(
+    model: str, params: Params, kind: Kind = FASHION_MNIST, images: int = 60_000
+) -> Footprint:
     """Trace a model as its recipe builds it, without allocating memory, and estimate its training.
+
+    Args:
+        model: lenet, vgg or vgg11.
+        params: how it is built and trained.
+        kind: of the images.
+        images: how many there are to train and validate on.
 
     Raises:
         ShapeError: a layer does not fit; names the model, the image size, the layer and its input.
@@ -89,12 +98,12 @@ def footprint(model: str, params: Params) -> Footprint:
     recipe = params.recipe(model)
     try:
         with torch.device("meta"):
-            network = models.build(model, **recipe.architecture())
-        rows = trace_network(network, (1, recipe.image_size, recipe.image_size))
+            network = models.build(model, **recipe.architecture(), **kind.architecture())
+        rows = trace_network(network, (kind.channels, recipe.image_size, recipe.image_size))
     except ShapeError as error:
         raise ShapeError(f"{model}, image_size {recipe.image_size}: {error}") from None
     validation_images = params.dataset.validation_images
-    train_images = recipe.train_images or 60_000 - validation_images
+    train_images = recipe.train_images or images - validation_images
     flops = training_flops(rows, train_images, validation_images, recipe.epochs)
     return Footprint(model, recipe, rows, training_memory(rows, recipe), flops)
 

@@ -1,10 +1,11 @@
-"""Fashion-MNIST on one device: read, split, shuffled, transformed in batches."""
+"""A data set on one device: read, split, shuffled, transformed in batches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,38 +14,35 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.core.compute import derive_seed
 from fashion_cnn.dataset import idx
-
-CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
-IMAGE_SIZE = 28
+from fashion_cnn.dataset.kind import FASHION_MNIST, Kind, read_classes
 
 
 @dataclass(frozen=True)
 class Images:
-    """Pixels (N, 1, 28, 28) uint8 in [0, 255] and labels (N,) int64 in [0, 9]."""
+    """Pixels (N, C, H, W) uint8 in [0, 255], labels (N,) int64, and the labels' names.
+
+    C is 1 for grey and 3 for colour; Fashion-MNIST's images are (N, 1, 28, 28).
+    """
 
     pixels: Tensor
     labels: Tensor
+    classes: tuple[str, ...] = FASHION_MNIST.classes
+
+    @property
+    def kind(self) -> Kind:
+        """What all of them have in common."""
+        _, channels, height, width = self.pixels.shape
+        return Kind(self.classes, channels, (height, width))
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: slice | Tensor) -> "Images":
-        return Images(self.pixels[index], self.labels[index])
+        return replace(self, pixels=self.pixels[index], labels=self.labels[index])
 
     def to(self, device: torch.device) -> "Images":
         """Return the same images on `device`."""
-        return Images(self.pixels.to(device), self.labels.to(device))
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class Transform:
     standard_deviation: float
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Turn pixels (N, 1, H, W) uint8 into (N, 1, image_size, image_size) float32."""
+        """Turn pixels (N, C, H, W) uint8 into (N, C, image_size, image_size) float32."""
         images = pixels.float().div_(255).sub_(self.mean).div_(self.standard_deviation)
         if images.shape[-2:] != (self.image_size, self.image_size):
             # Antialiasing changes only a reduction; in an enlargement it would just cost time.
@@ -77,17 +75,25 @@ def read(
     """Read the training or the test images from their two IDX files.
 
     Raises:
-        InputError: a file is missing or damaged, or holds images of another size; the message ends
-            with `advice`.
+        InputError: a file is missing or damaged, or does not fit the others; the message ends with
+            `advice`.
     """
-    pixels = _read_idx(folder / f"{subset}-images-idx3-ubyte", advice, dimensions=3)
-    labels = _read_idx(folder / f"{subset}-labels-idx1-ubyte", advice, dimensions=1)
-    if pixels.shape != (len(labels), IMAGE_SIZE, IMAGE_SIZE):
+    pixels = _read_idx(folder / f"{subset}-images-idx3-ubyte", advice, 3, 4)
+    labels = _read_idx(folder / f"{subset}-labels-idx1-ubyte", advice, 1)
+    classes = read_classes(folder)
+    if len(pixels) != len(labels) or pixels.shape[3:] not in {(), (3,)}:
         raise InputError(
-            f"{folder}: expected {subset} images of {IMAGE_SIZE}x{IMAGE_SIZE} pixels, one for each "
-            f"of {len(labels)} labels, got {tuple(pixels.shape)}: {advice}"
+            f"{folder}: expected {subset} images (N, H, W) or (N, H, W, 3), one for each of "
+            f"{len(labels)} labels, got {tuple(pixels.shape)}: {advice}"
         )
-    return Images(pixels.unsqueeze(1), labels.long())
+    if (highest := int(labels.max())) >= len(classes):
+        raise InputError(
+            f"{folder}: expected {subset} labels from 0 to {len(classes) - 1}, got {highest}: "
+            f"{advice}"
+        )
+    grey = pixels.ndim == 3
+    channels_first = pixels.unsqueeze(1) if grey else pixels.permute(0, 3, 1, 2).contiguous()
+    return Images(channels_first, labels.long(), classes)
 
 
 def read_split(
@@ -121,6 +127,11 @@ def shuffled(count: int, *seed: int | str) -> Tensor:
     return torch.randperm(count, generator=generator)
 
 
+def displayed(pixels: Tensor) -> np.ndarray:
+    """Return an image (C, H, W) as it is drawn: (H, W) where it is grey, (H, W, 3) in colour."""
+    return (pixels[0] if len(pixels) == 1 else pixels.permute(1, 2, 0)).cpu().numpy()
+
+
 def batches(images: Images, batch_size: int, order: Tensor | None = None) -> Iterator[Images]:
     """Yield every image once, `batch_size` at a time; the last batch may be smaller."""
     for start in range(0, len(images), batch_size):
@@ -128,11 +139,11 @@ def batches(images: Images, batch_size: int, order: Tensor | None = None) -> Ite
         yield images[batch] if order is None else images[order[batch]]
 
 
-def _read_idx(path: Path, advice: str, *, dimensions: int) -> Tensor:
+def _read_idx(path: Path, advice: str, *dimensions: int) -> Tensor:
     if not path.is_file():
         raise InputError(f"{path} is missing: {advice}")
     try:
-        values = idx.decode(path.read_bytes(), dimensions)
+        values = idx.decode(path.read_bytes(), *dimensions)
     except InputError as error:
         raise InputError(
             f"{path} is truncated or not an IDX file ({error}): delete it and {advice}"

@@ -1,7 +1,7 @@
 """From predictions to numbers and tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
@@ -19,7 +19,7 @@ from torchmetrics.functional.classification import (
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import as_json
-from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.dataset.images import Images
 from fashion_cnn.tracing import trace_network
 
 # Number of confidence bins, as in Guo et al. (2017).
@@ -35,7 +35,7 @@ FOLDERS = (
 
 
 def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
-    """Return the metrics of logits (N, 10) float32 against labels (N,) int64.
+    """Return the metrics of logits (N, classes) float32 against labels (N,) int64.
 
     Returns:
         images: N; accuracy, top_2_accuracy, macro_f1: in [0, 1]; accuracy_low, accuracy_high: the
@@ -49,7 +49,7 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
     Source: Wilson (1927) for the interval; Guo et al. (2017), eq. 3, for the calibration error.
     """
     _require_finite(logits)
-    classes = len(CLASSES)
+    classes = logits.shape[1]
     probabilities = logits.softmax(dim=1)
     correct = int((logits.argmax(dim=1) == labels).sum())
     interval = binomtest(correct, len(labels)).proportion_ci(0.95, method="wilson")
@@ -76,7 +76,7 @@ def files(
     metrics: Mapping[str, float],
     made_with: Mapping[str, object],
     logits: Tensor,
-    labels: Tensor,
+    images: Images,
 ) -> dict[str, str]:
     """Return the content of each file of an evaluation, by its path in the project.
 
@@ -86,29 +86,30 @@ def files(
             nothing that is in a list. The calibration error stands in a file of its own, so that
             DVC shows every network's accuracy before it.
         made_with: what the numbers depend on besides code, params and data.
-        logits: (N, 10) float32.
-        labels: (N,) int64.
+        logits: (N, classes) float32.
+        images: the N images that the logits are of.
     """
+    labels, classes = images.labels, images.classes
     rest = dict(metrics)
     shown = {name: rest.pop(name) for name in SHOWN}
     error = {"expected_calibration_error": rest.pop("expected_calibration_error")}
     details = [{**rest, "evaluated_with": made_with}]
     bins = reliability(logits, labels)
     filled = json.loads(bins[bins["images"] > 0].round(6).to_json(orient="records"))
-    predictions, confusion = tabulate(logits, labels)
+    predictions, confusion = tabulate(logits, labels, classes)
     return {
         f"data/predictions/{model}.csv": predictions,
         f"plots/confusion/{model}.csv": confusion,
-        f"plots/classes/{model}.csv": measure_classes(logits, labels).to_csv(index=False),
+        f"plots/classes/{model}.csv": measure_classes(logits, labels, classes).to_csv(index=False),
         f"plots/reliability/{model}.json": as_json({model: error, "bins": filled}),
         f"metrics/evaluate/{model}.json": as_json({model: shown, "details": details}),
     }
 
 
-def cost(network: nn.Module, image_size: int) -> dict[str, int]:
+def cost(network: nn.Module, image_size: int, channels: int = 1) -> dict[str, int]:
     """Return the network's parameters, multiply-accumulates per image and weight bytes."""
     weights = list(network.parameters())
-    layers = trace_network(network, (1, image_size, image_size))
+    layers = trace_network(network, (channels, image_size, image_size))
     return {
         "parameters": sum(weight.numel() for weight in weights),
         "multiply_accumulates": sum(layer.multiply_accumulates for layer in layers),
@@ -116,13 +117,13 @@ def cost(network: nn.Module, image_size: int) -> dict[str, int]:
     }
 
 
-def measure_classes(logits: Tensor, labels: Tensor) -> pd.DataFrame:
+def measure_classes(logits: Tensor, labels: Tensor, names: Sequence[str]) -> pd.DataFrame:
     """Return class, precision, recall, f1 and images, one row per class in the classes' order.
 
     No cell is empty: precision is 0 for a class that is never predicted, recall is 0 for one
     without images, and f1 is 0 if both are.
     """
-    predicted, classes = logits.argmax(dim=1), len(CLASSES)
+    predicted, classes = logits.argmax(dim=1), len(names)
     table = {
         "precision": multiclass_precision(predicted, labels, classes, average=None),
         "recall": multiclass_recall(predicted, labels, classes, average=None),
@@ -131,7 +132,7 @@ def measure_classes(logits: Tensor, labels: Tensor) -> pd.DataFrame:
     # Columns of the scores: true and false positives, true and false negatives, support.
     support = multiclass_stat_scores(predicted, labels, classes, average=None)[:, 4]
     return pd.DataFrame(
-        {"class": CLASSES}
+        {"class": names}
         | {name: column.double().numpy().round(6) for name, column in table.items()}
         | {"images": support.numpy()}
     )
@@ -172,15 +173,15 @@ def likely_mislabelled(logits: Tensor, labels: Tensor) -> Tensor:
     return _wrong_by(self_confidence[:, 0], logits, labels)
 
 
-def tabulate(logits: Tensor, labels: Tensor) -> tuple[str, str]:
+def tabulate(logits: Tensor, labels: Tensor, classes: Sequence[str]) -> tuple[str, str]:
     """Return two tables as CSV, with one row per image and the classes' names.
 
     Returns:
         index, label, predicted and the probability of each class, to 6 decimals; and, for a
         confusion matrix, actual and predicted.
     """
-    names = pd.Series(CLASSES)
-    table = pd.DataFrame(logits.softmax(dim=1).numpy(), columns=list(CLASSES))
+    names = pd.Series(classes)
+    table = pd.DataFrame(logits.softmax(dim=1).numpy(), columns=list(classes))
     table.insert(0, "index", range(len(labels)))
     table.insert(1, "label", names[labels.numpy()].to_numpy())
     table.insert(2, "predicted", names[logits.argmax(dim=1).numpy()].to_numpy())

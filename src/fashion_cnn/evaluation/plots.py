@@ -1,7 +1,7 @@
 """Figures of a network's results: confusion, reliability, classes, and wrong predictions."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from fashion_cnn.base.files import written_atomically
-from fashion_cnn.dataset.images import CLASSES, Images
+from fashion_cnn.dataset.images import Images, displayed
 from fashion_cnn.evaluation import measures
 
 # Of a gallery.
@@ -23,25 +23,25 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
 
     Args:
         model: for the titles.
-        logits: (N, 10) float32, finite.
+        logits: (N, classes) float32, finite.
         images: the N images that the logits are of.
     """
-    labels = images.labels
+    labels, classes = images.labels, images.classes
     mistakes = measures.confident_mistakes(logits, labels)
     doubtful = measures.likely_mislabelled(logits, labels)
     error = measures.measure(logits, labels)["expected_calibration_error"]
-    counts = multiclass_confusion_matrix(logits.argmax(dim=1), labels, len(CLASSES)).numpy()
+    counts = multiclass_confusion_matrix(logits.argmax(dim=1), labels, len(classes)).numpy()
     surest = f"{model}: the surest of {len(mistakes)} wrong answers"
     likeliest = f"{model}: the likeliest wrong labels, to which it gives the least probability"
     # Each row is divided by its number of images; a class without any keeps a row of zeros.
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     return {
-        "confusion_counts": _draw_confusion(counts, f"{model}: test images", ""),
+        "confusion_counts": _draw_confusion(counts, classes, f"{model}: test images", ""),
         "confusion_normalized": _draw_confusion(
-            shares, f"{model}: share of each class's images", ".2f"
+            shares, classes, f"{model}: share of each class's images", ".2f"
         ),
         "reliability": _draw_reliability(measures.reliability(logits, labels), model, error),
-        "classes": _draw_classes(measures.measure_classes(logits, labels), model),
+        "classes": _draw_classes(measures.measure_classes(logits, labels, classes), model),
         "confident_mistakes": _draw_gallery(logits, images, mistakes, surest),
         "likely_mislabelled": _draw_gallery(logits, images, doubtful, likeliest),
     }
@@ -56,14 +56,17 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
             figure.savefig(unfinished, format="png", metadata={"Software": None})
 
 
-def _draw_confusion(values: np.ndarray, title: str, number_format: str) -> Figure:
-    """Draw values (10, 10), actual by predicted class, as coloured squares with numbers."""
-    figure = Figure(figsize=(8, 7), dpi=120, layout="constrained")
+def _draw_confusion(
+    values: np.ndarray, classes: Sequence[str], title: str, number_format: str
+) -> Figure:
+    """Draw values, actual by predicted class, as coloured squares with numbers."""
+    scale = max(1, len(classes) / 12)
+    figure = Figure(figsize=(8 * scale, 7 * scale), dpi=120, layout="constrained")
     axes = figure.subplots()
     picture = axes.imshow(values, cmap="Blues", vmin=0)
-    ticks = range(len(CLASSES))
-    axes.set_xticks(ticks, CLASSES, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(ticks, CLASSES)
+    ticks = range(len(classes))
+    axes.set_xticks(ticks, classes, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, classes)
     axes.set(xlabel="predicted", ylabel="actual", title=title)
     half = values.max() / 2
     for (row, column), value in np.ndenumerate(values):
@@ -95,7 +98,7 @@ def _draw_reliability(bins: pd.DataFrame, model: str, error: float) -> Figure:
 
 def _draw_classes(classes: pd.DataFrame, model: str) -> Figure:
     """Draw precision, recall and F1 of each class as bars with numbers."""
-    figure = Figure(figsize=(8, 8), dpi=120, layout="constrained")
+    figure = Figure(figsize=(8, max(3, 0.8 * len(classes))), dpi=120, layout="constrained")
     axes = figure.subplots()
     names = {"precision": "#9ecae1", "recall": "#4292c6", "f1": "#08306b"}
     for number, (name, color) in enumerate(names.items()):
@@ -124,12 +127,12 @@ def _draw_gallery(logits: Tensor, images: Images, ranking: Tensor, title: str) -
     for position, index in enumerate(shown, start=1):
         label, predicted = int(images.labels[index]), int(logits[index].argmax())
         axes = figure.add_subplot(ROWS, COLUMNS, position)
-        axes.imshow(images.pixels[index, 0].numpy(), cmap="gray", vmin=0, vmax=255)
+        axes.imshow(displayed(images.pixels[index]), cmap="gray", vmin=0, vmax=255)
         axes.set_axis_off()
         of_label, of_predicted = probabilities[index, [label, predicted]].mul(100).tolist()
         axes.set_title(
-            f"test image {index}\nlabel: {CLASSES[label]}, {of_label:.2g}%\n"
-            f"predicted: {CLASSES[predicted]}, {of_predicted:.2f}%",
+            f"test image {index}\nlabel: {images.classes[label]}, {of_label:.2g}%\n"
+            f"predicted: {images.classes[predicted]}, {of_predicted:.2f}%",
             fontsize=7.5,
         )
     return figure

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from fashion_cnn.dataset.images import CLASSES, Images
+from fashion_cnn.dataset.images import Images
 
 # The projector first projects points of more dimensions than this by a method of its own.
 DIMENSIONS = 100
@@ -23,21 +23,22 @@ def write(folder: Path, logits: Tensor, features: Tensor, images: Images) -> Non
 
     Args:
         folder: replaced as a whole.
-        logits: (N, 10) float32.
+        logits: (N, classes) float32.
         features: (M, D) float32 of the first M images, their points in the projector; of more than
             100 dimensions, the first 100 principal components are kept.
         images: the N images.
     """
     shutil.rmtree(folder, ignore_errors=True)
     probabilities, count = logits.softmax(dim=1), len(features)
+    classes = images.classes
     answers = zip(images.labels[:count], logits[:count].argmax(dim=1), strict=True)
     with SummaryWriter(folder) as writer:
-        for number, name in enumerate(CLASSES):
+        for number, name in enumerate(classes):
             curve = f"precision and recall/{name}"
             writer.add_pr_curve(curve, images.labels == number, probabilities[:, number])
         writer.add_embedding(
             _principal_components(features),
-            [(CLASSES[a], CLASSES[p], "right" if a == p else "wrong") for a, p in answers],
+            [(classes[a], classes[p], "right" if a == p else "wrong") for a, p in answers],
             images.pixels[:count] / 255,
             tag="penultimate layer",
             metadata_header=["label", "predicted", "answer"],

@@ -28,9 +28,9 @@ TIMED_SECONDS = 1.0
 class Pass:
     """The results of a pass over N images, on the CPU.
 
-    logits: (N, 10) float32. features: (min(N, 1000), D) float32, the last linear layer's input for
-    the first images. speed: images_per_second in batches; milliseconds_per_image for one image at a
-    time, the median.
+    logits: (N, classes) float32. features: (min(N, 1000), D) float32, the last linear layer's
+    input for the first images. speed: images_per_second in batches; milliseconds_per_image for one
+    image at a time, the median.
     """
 
     logits: Tensor

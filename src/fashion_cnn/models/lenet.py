@@ -1,4 +1,4 @@
-"""LeNet for one-channel images: two convolutions, three fully connected layers."""
+"""LeNet for grey or colour images: two convolutions, three fully connected layers."""
 
 from collections import OrderedDict
 
@@ -9,19 +9,21 @@ from fashion_cnn.core.shapes.arithmetic import positive
 
 
 class LeNet(nn.Sequential):
-    """Images (N, 1, image_size, image_size) -> logits (N, num_classes).
+    """Images (N, in_channels, image_size, image_size) -> logits (N, num_classes).
 
     Source: LeCun et al. (1998), LeNet-5, with ReLU, max-pooling and unpadded convolutions.
     """
 
-    def __init__(self, *, image_size: int = 28, num_classes: int = 10) -> None:
+    def __init__(
+        self, *, image_size: int = 28, in_channels: int = 1, num_classes: int = 10
+    ) -> None:
         """Derive the size of the classifier's input from `image_size`, in pixels per side.
 
         Raises:
             ShapeError: a layer's kernel is larger than its input.
         """
         features = [
-            Input(1, positive("image_size", image_size)),
+            Input(in_channels, positive("image_size", image_size)),
             Conv(6, 5, name="conv1", kind="Conv2d"),
             Pool(2, name="pool1", kind="MaxPool2d"),
             Conv(16, 5, name="conv2", kind="Conv2d"),
@@ -31,7 +33,7 @@ class LeNet(nn.Sequential):
         (num_features,) = trace(features)[-1].output_shape
         super().__init__(
             OrderedDict(
-                conv1=nn.Conv2d(1, 6, 5),  # (6, 24, 24) for 28 pixels
+                conv1=nn.Conv2d(in_channels, 6, 5),  # (6, 24, 24) for 28 pixels
                 relu1=nn.ReLU(),
                 pool1=nn.MaxPool2d(2),  # (6, 12, 12)
                 conv2=nn.Conv2d(6, 16, 5),  # (16, 8, 8)

@@ -1,4 +1,4 @@
-"""VGG-11 for one-channel images, every width divided by `width_divisor`."""
+"""VGG-11 for grey or colour images, every width divided by `width_divisor`."""
 
 from collections import OrderedDict
 from math import prod
@@ -14,14 +14,19 @@ HIDDEN = 4096
 
 
 class VGG(nn.Sequential):
-    """Images (N, 1, image_size, image_size) -> logits (N, num_classes).
+    """Images (N, in_channels, image_size, image_size) -> logits (N, num_classes).
 
     Source: Simonyan & Zisserman (2015), table 1, configuration A; initial weights of the
     convolutions and the hidden layers by He et al. (2015), eq. 10.
     """
 
     def __init__(
-        self, *, image_size: int = 224, width_divisor: int = 8, num_classes: int = 10
+        self,
+        *,
+        image_size: int = 224,
+        width_divisor: int = 8,
+        in_channels: int = 1,
+        num_classes: int = 10,
     ) -> None:
         """Derive the size of the classifier's input from `image_size`, in pixels per side.
 
@@ -35,8 +40,8 @@ class VGG(nn.Sequential):
                 f"got {width_divisor}"
             )
         layers: list[nn.Module] = []
-        described: list[Layer] = [Input(1, positive("image_size", image_size))]
-        channels = 1
+        described: list[Layer] = [Input(in_channels, positive("image_size", image_size))]
+        channels = in_channels
         for convolutions, full_width in BLOCKS:
             width = full_width // width_divisor
             for _ in range(convolutions):

@@ -1,4 +1,4 @@
-"""torchvision's VGG-11, adapted to one-channel images and to our classes."""
+"""torchvision's VGG-11, adapted to grey images and to the data's classes."""
 
 from pathlib import Path
 
@@ -39,11 +39,14 @@ class TiledLinear(nn.Linear):
         return F.linear(inputs.unflatten(1, (-1, area))[:, :, 0], summed, self.bias)
 
 
-def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none") -> nn.Module:
-    """Return a network from images (N, 1, image_size, image_size) to logits (N, num_classes).
+def build(
+    *, image_size: int = 224, in_channels: int = 1, num_classes: int = 10, weights: str = "none"
+) -> nn.Module:
+    """Return a network: images (N, in_channels, image_size, image_size) -> logits (N, num_classes).
 
     Args:
         image_size: pixels per side, at least 32.
+        in_channels: 1 for grey; 3 for colour, which keeps torchvision's first layer.
         num_classes: outputs of the new last layer.
         weights: none for torchvision's random initial weights; imagenet for IMAGENET1K_V1, whose
             hash is checked; or the path of a safetensors file in data/pretrained/, which DVC
@@ -56,7 +59,8 @@ def build(*, image_size: int = 224, num_classes: int = 10, weights: str = "none"
     Source: Simonyan & Zisserman (2015), table 1, configuration A, as torchvision builds it.
     """
     network = vgg11()
-    network.features[0] = nn.Conv2d(1, 64, 3, padding=1)
+    if in_channels != 3:
+        network.features[0] = nn.Conv2d(in_channels, 64, 3, padding=1)
     network.classifier[6] = nn.Linear(4096, num_classes)
     # The convolutions keep the size; only the poolings change it.
     pools = [
@@ -87,9 +91,11 @@ def _load(network: nn.Module, weights: str) -> None:
     """Put a pretrained state dict into `network`, without a last layer for other classes."""
     state = _state_dict(weights)
     first = state.get("features.0.weight")
-    if first is not None and first.ndim == 4:
+    channels = network.get_parameter("features.0.weight").shape[1]
+    if first is not None and first.ndim == 4 and first.shape[1] != channels:
         # A grey image is the same in every colour, so the summed kernels give the same output.
-        state["features.0.weight"] = first.sum(dim=1, keepdim=True)
+        summed = first.sum(dim=1, keepdim=True)
+        state["features.0.weight"] = summed.expand(-1, channels, -1, -1) / channels
     last = state.get("classifier.6.weight")
     if last is not None and last.shape != network.get_parameter("classifier.6.weight").shape:
         del state["classifier.6.weight"]

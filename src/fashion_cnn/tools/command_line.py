@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.base.paths import root, weights_file
+from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.tools import git
 
 if TYPE_CHECKING:
@@ -141,9 +141,12 @@ def _experiments(add: Add) -> None:
 def _shapes(model: str, **changes: int | None) -> None:
     from fashion_cnn.base import params
     from fashion_cnn.costs.footprint import footprint
+    from fashion_cnn.dataset.kind import FASHION_MNIST, read_kind
 
     given = {name: value for name, value in changes.items() if value is not None}
-    print(footprint(model, params.replace(params.load(), model, **given)).table())
+    data = dataset_folder()
+    images = read_kind(data) if data.is_dir() else (FASHION_MNIST, 60_000)
+    print(footprint(model, params.replace(params.load(), model, **given), *images).table())
 
 
 def _predict(

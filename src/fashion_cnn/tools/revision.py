@@ -19,6 +19,8 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.tools import git
 
 WORKSPACE = "workspace"
+# Columns of tables that hold the names of classes.
+NAMES = ("class", "label", "actual", "predicted")
 MEASURED = ("metrics/train", "metrics/evaluate", "plots/reliability")
 """Folders with one JSON file per model, which together hold what a run measured of it."""
 
@@ -114,7 +116,8 @@ class Revision:
         """Return a CSV file's table, or raise MissingError, also where it lacks a column."""
         content = self.read(path)
         with self.parsing(path):
-            table = pd.read_csv(io.BytesIO(content))
+            # A class may have a name such as 7 or None.
+            table = pd.read_csv(io.BytesIO(content), converters=dict.fromkeys(NAMES, str))
         if absent := [name for name in columns if name not in table.columns]:
             raise MissingError(f"{path} of {self.title} has no column {', '.join(absent)}")
         return table

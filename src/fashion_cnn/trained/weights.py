@@ -14,6 +14,7 @@ from fashion_cnn.base.models import MODELS, build
 from fashion_cnn.base.recipes import ImageSize
 from fashion_cnn.base.settings import Section, check
 from fashion_cnn.dataset.images import Transform
+from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
 from fashion_cnn.trained import tensor_files
 from fashion_cnn.trained.tensor_files import DamagedError
 
@@ -29,6 +30,14 @@ class TransformValues(Section):
     standard_deviation: Annotated[float, Field(gt=0)]
 
 
+class KindValues(Section):
+    """The kind of images that the network is for."""
+
+    classes: Annotated[tuple[str, ...], Field(min_length=2)] = FASHION_MNIST.classes
+    channels: Literal[1, 3] = 1
+    size: tuple[ImageSize, ImageSize] = FASHION_MNIST.size
+
+
 class MadeWith(Section):
     """Where the weights come from; only the precision decides how they are used."""
 
@@ -42,6 +51,7 @@ class Metadata(Section):
 
     model: Literal["lenet", "vgg", "vgg11"]
     architecture: dict[Literal["image_size", "width_divisor"], ImageSize]
+    images: KindValues = KindValues()
     transform: TransformValues
     recipe: dict[str, Any]
     made_with: MadeWith
@@ -49,12 +59,13 @@ class Metadata(Section):
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network on the CPU, the transform of its input, and how it was made."""
+    """A trained network on the CPU, its input's kind and transform, and how it was made."""
 
     network: nn.Module
     transform: Transform
     recipe: Mapping[str, Any]
     made_with: Mapping[str, Any]
+    kind: Kind = FASHION_MNIST
 
     @property
     def precision(self) -> str:
@@ -68,6 +79,7 @@ def save(
     *,
     model: str,
     architecture: Mapping[str, int],
+    kind: Kind = FASHION_MNIST,
     transform: Transform,
     recipe: Mapping[str, Any],
     made_with: Mapping[str, Any],
@@ -78,7 +90,8 @@ def save(
         path: the safetensors file.
         network: on any device, in any memory format; written as contiguous float32.
         model: the module of fashion_cnn.models that builds the network.
-        architecture: the arguments of that module's `build`.
+        architecture: the arguments of that module's `build`, but those that `kind` gives.
+        kind: of the images that it was trained on.
         transform: what images go through before the network.
         recipe: the params that it was trained with.
         made_with: where the weights come from: device, precision, versions.
@@ -86,6 +99,7 @@ def save(
     description = {
         "model": model,
         "architecture": dict(architecture),
+        "images": asdict(kind),
         "transform": asdict(transform),
         "recipe": dict(recipe),
         "made_with": dict(made_with),
@@ -127,17 +141,18 @@ def load(path: Path, model: str) -> Trained:
         metadata = check(Metadata, description, "its metadata")
         if metadata.model != model:
             raise InputError(f"it holds {metadata.model!r}, not {model!r}")
+        kind = Kind(**metadata.images.model_dump())
         transform = Transform(**metadata.transform.model_dump())
         if transform.image_size != metadata.architecture.get("image_size"):
             raise InputError("its transform is for another image_size than its network")
         with torch.device("meta"):
-            network = build(model, **metadata.architecture)
+            network = build(model, **metadata.architecture, **kind.architecture())
         network.load_state_dict(tensors, assign=True)
     except (InputError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} does not fit the network ({reason}): {_hint(model)}") from None
     made_with = metadata.made_with.model_dump(exclude_unset=True)
-    return Trained(network.eval(), transform, metadata.recipe, made_with)
+    return Trained(network.eval(), transform, metadata.recipe, made_with, kind)
 
 
 def _kernels(network: nn.Module) -> dict[str, Tensor]:

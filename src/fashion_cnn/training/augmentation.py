@@ -23,7 +23,7 @@ def draw(count: int, *seed: int | str) -> Tensor:
 
 
 def augment(pixels: Tensor, draws: Tensor, settings: Augmentation) -> Tensor:
-    """Return augmented copies of pixels (N, 1, H, W) uint8.
+    """Return augmented copies of pixels (N, C, H, W) uint8.
 
     Args:
         pixels: on any device.
@@ -43,7 +43,7 @@ def augment(pixels: Tensor, draws: Tensor, settings: Augmentation) -> Tensor:
 
 
 def _per_image(values: Tensor) -> Tensor:
-    """Shape values (N,) so that they broadcast over images (N, 1, H, W)."""
+    """Shape values (N,) so that they broadcast over images (N, C, H, W)."""
     return values.view(-1, 1, 1, 1)
 
 
@@ -58,13 +58,13 @@ def _shift(pixels: Tensor, down: Tensor, right: Tensor) -> Tensor:
     rows = torch.arange(height, device=pixels.device) - down[:, None]
     columns = torch.arange(width, device=pixels.device) - right[:, None]
     image = torch.arange(count, device=pixels.device).view(-1, 1, 1)
-    moved = pixels[:, 0][
+    moved = pixels.permute(0, 2, 3, 1)[
         image, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
     ]
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
         :, None, :
     ]
-    return torch.where(inside, moved, 0).unsqueeze(1)
+    return torch.where(inside.unsqueeze(3), moved, 0).permute(0, 3, 1, 2)
 
 
 def _rectangles(size: torch.Size, area: Tensor, ratio: Tensor, top: Tensor, left: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import torch
@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_norm_, get_total_norm
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.core.compute import Compute, reseed
-from fashion_cnn.dataset.images import CLASSES, Images, Transform, shuffled
+from fashion_cnn.dataset.images import Images, Transform, shuffled
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.training.augmentation import augment, draw
 from fashion_cnn.training.distributed import ALONE, Processes
@@ -88,7 +88,7 @@ class Loop:
             step = slice(start, start + recipe.batch_size)
             batch = training[self.processes.share(order[step])]
             pixels = augment(batch.pixels, self.processes.share(draws[step]), recipe.augmentation)
-            batch = Images(pixels, batch.labels)
+            batch = replace(batch, pixels=pixels)
             size = len(order[step])
             reseed(self.compute.device, recipe.seed, epoch, state.step, self.processes.rank)
             norm = self.train_step(runner, batch, size)
@@ -170,7 +170,7 @@ class Loop:
     def _predict(self, images: Images) -> Tensor:
         """Return the logits of `images`; each process computes some of the batches."""
         size, processes = self.state.recipe.batch_size, self.processes
-        logits = torch.zeros(len(images), len(CLASSES), device=images.labels.device)
+        logits = torch.zeros(len(images), len(images.classes), device=images.labels.device)
         for start in range(0, len(images), size * processes.count):
             first = start + size * processes.rank
             batch = images[first : first + size]

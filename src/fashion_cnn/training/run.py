@@ -29,6 +29,7 @@ from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, prepare, probe, seeded
 from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Transform, read_split
+from fashion_cnn.dataset.kind import Kind
 from fashion_cnn.trained import tensor_files, weights
 from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint
 from fashion_cnn.training.distributed import Processes, joined
@@ -77,7 +78,7 @@ def train(
     with own_gpu(prepared) as held, joined(held) as (compute, processes), ExitStack() as stack:
         training, validation = read_split(dataset_folder(), dataset, recipe.train_images)
         transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
-        network = _initial_network(build, recipe)
+        network = _initial_network(build, recipe, training.kind)
         checkpoints: Checkpoints | None = None
         if processes.main:
             inputs = {"recipe": recipe.model_dump(), "dataset": dataset.model_dump()}
@@ -100,7 +101,7 @@ def train(
         loop = Loop(state, transform, compute, tracker, processes, pause, made_with, log_interval)
         loop.fit(training, validation)
         if checkpoints and tracker:
-            _save_weights(state, transform, made_with)
+            _save_weights(state, training.kind, transform, made_with)
             checkpoints.remove()
             _conclude(state, tracker, compute, processes, layers, len(training))
 
@@ -114,9 +115,10 @@ def _read_layers(model: str) -> list[dict[str, Any]]:
     return layers
 
 
-def _initial_network(build: Callable[..., nn.Module], recipe: Recipe) -> nn.Module:
+def _initial_network(build: Callable[..., nn.Module], recipe: Recipe, kind: Kind) -> nn.Module:
     with seeded(recipe.seed, "initial weights"):
-        return build(**recipe.architecture()).to(memory_format=torch.channels_last)
+        network = build(**recipe.architecture(), **kind.architecture())
+        return network.to(memory_format=torch.channels_last)
 
 
 def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
@@ -190,7 +192,9 @@ def _pause(
         raise SystemExit(128 + number)
 
 
-def _save_weights(state: TrainingState, transform: Transform, made_with: dict[str, Any]) -> None:
+def _save_weights(
+    state: TrainingState, kind: Kind, transform: Transform, made_with: dict[str, Any]
+) -> None:
     if state.snapshots:
         kept = {"epochs": state.snapshots.epochs, "kept": state.kept_row.epoch}
         tensor_files.write(epoch_weights_file(state.model), state.snapshots.tensors, kept)
@@ -199,6 +203,7 @@ def _save_weights(state: TrainingState, transform: Transform, made_with: dict[st
         state.keep(),
         model=state.model,
         architecture=state.recipe.architecture(),
+        kind=kind,
         transform=transform,
         recipe=state.recipe.model_dump(exclude={"budget"}),
         made_with=made_with,

@@ -69,8 +69,8 @@ class Tracker:
 
         Args:
             network: its mode is the same afterwards.
-            pixels: (N, 1, 28, 28) uint8, shown as a grid.
-            inputs: (N, 1, H, W) float32, traced through the network.
+            pixels: (N, C, H, W) uint8, shown as a grid.
+            inputs: (N, C, H, W) float32, traced through the network.
             layers: one row per layer.
         """
         self.writer.add_images("training images", pixels)

@@ -39,11 +39,11 @@ def convolutions(network: nn.Module) -> dict[str, nn.Conv2d]:
     return {name: m for name, m in network.named_modules() if isinstance(m, nn.Conv2d)}
 
 
-def blocks(network: nn.Module, image_size: int) -> dict[str, list[MapLayer]]:
+def blocks(network: nn.Module, image_size: int, channels: int = 1) -> dict[str, list[MapLayer]]:
     """Return each convolution with the activations and pools up to the next one, by its name."""
     by_name: dict[str, list[MapLayer]] = {}
     block: list[MapLayer] = []
-    for row in trace_network(network, (1, image_size, image_size)):
+    for row in trace_network(network, (channels, image_size, image_size)):
         module = network.get_submodule(row.name)
         kind = next((kind for kind, types in TYPES.items() if isinstance(module, types)), None)
         if kind == "convolution":
@@ -60,7 +60,7 @@ def feature_maps(network: nn.Module, inputs: Tensor, layers: Sequence[str]) -> d
 
     Args:
         network: put into evaluation mode.
-        inputs: (N, 1, H, W) float32, transformed as the network expects.
+        inputs: (N, C, H, W) float32, transformed as the network expects.
         layers: names of modules.
     """
     extractor = create_feature_extractor(network.eval(), return_nodes=[*layers])
@@ -129,7 +129,7 @@ def grad_cam(network: nn.Module, layer: nn.Module, inputs: Tensor, targets: Tens
     Args:
         network: put into evaluation mode.
         layer: the module of `network` whose output (N, C, h, w) is read.
-        inputs: (N, 1, H, W) float32, transformed as the network expects.
+        inputs: (N, C, H, W) float32, transformed as the network expects.
         targets: (N,) int64, the class to explain for each image.
 
     Source: Selvaraju et al. (2017), eq. 1 and 2, as computed by Captum; each image is then scaled

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import ExportImages
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images, Transform
@@ -28,16 +29,16 @@ class Example:
 
     Attributes:
         index: of the test image.
-        pixels: (1, 28, 28) uint8.
-        label: the true class.
-        predicted: the predicted class.
+        pixels: (C, H, W) uint8.
+        label: the true class's name.
+        predicted: the predicted class's name.
         probability: of the predicted class.
     """
 
     index: int
     pixels: Tensor
-    label: int
-    predicted: int
+    label: str
+    predicted: str
     probability: float
 
 
@@ -98,15 +99,23 @@ def inspect(
         images: the test images, on the CPU.
         settings: which images and layers to look at.
         compute: where, in float32.
+
+    Raises:
+        InputError: there is no test image of a chosen index.
     """
     indices = settings.images
     if indices == "one_per_class":
         indices = one_per_class(images.labels)
-    selected = images[torch.tensor(indices)]
+    if (highest := max(indices)) >= len(images):
+        raise InputError(
+            f"export_images.images: expected indices below {len(images)}, the number of test "
+            f"images, got {highest}: name others, or one_per_class"
+        )
+    names, selected = images.classes, images[torch.tensor(indices)]
     logits = predict(network, selected, transform, compute, len(selected))
     probabilities, predicted = logits.softmax(dim=1).max(dim=1)
     columns = indices, selected.pixels, selected.labels, predicted, probabilities
-    network_blocks = blocks(network, transform.image_size)
+    network_blocks = blocks(network, transform.image_size, images.kind.channels)
     layers = [layer for block in network_blocks.values() for layer in block]
     shown = [layer.name for layer in layers if layer.kind in settings.maps_after]
     inputs = transform(selected.pixels.to(compute.device))
@@ -121,7 +130,7 @@ def inspect(
         dead=dead_channels(network, first_images, transform, compute, network_blocks),
         dead_images=len(first_images),
         examples=[
-            Example(index, pixels, int(label), int(answer), float(probability))
+            Example(index, pixels, names[label], names[answer], float(probability))
             for index, pixels, label, answer, probability in zip(*columns, strict=True)
         ],
         maps={

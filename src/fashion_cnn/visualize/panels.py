@@ -16,7 +16,7 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 from torch import Tensor
 
-from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.dataset.images import displayed
 from fashion_cnn.visualize.inspection import Example
 
 # Red above 0, white at 0 and blue below it; or grey, as in the tutorial.
@@ -127,10 +127,10 @@ def place(figure: Figure, left: float, bottom: float, width: float, height: floa
 
 def draw_image(axes: Axes, example: Example) -> None:
     """Draw an image titled with its class and the network's prediction, green if that is right."""
-    axes.imshow(example.pixels[0].numpy(), cmap="gray", vmin=0, vmax=255)
+    axes.imshow(displayed(example.pixels), cmap="gray", vmin=0, vmax=255)
     axes.set_title(
-        f"test image {example.index}: {CLASSES[example.label]}\n"
-        f"predicted {CLASSES[example.predicted]}, {example.probability:.1%}",
+        f"test image {example.index}: {example.label}\n"
+        f"predicted {example.predicted}, {example.probability:.1%}",
         fontsize=9,
         color=RIGHT if example.label == example.predicted else WRONG,
         loc="left",

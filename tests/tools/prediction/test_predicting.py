@@ -16,7 +16,8 @@ from fashion_cnn.base import models
 from fashion_cnn.base.errors import run
 from fashion_cnn.core.compute import prepare, seeded
 from fashion_cnn.dataset import images as dataset
-from fashion_cnn.dataset.images import CLASSES, Images, Transform
+from fashion_cnn.dataset.images import Images, Transform
+from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.models.vgg11 import TiledLinear
 from fashion_cnn.tools import command_line as cli
 from fashion_cnn.tools.prediction import exporting, predicting
@@ -82,13 +83,13 @@ def test_pngs_of_test_images_get_the_answers_of_the_images_themselves(
     network = trained.network.to(compute.device)
     logits = predict(network, images[:200], trained.transform, compute, 500).cpu()
     assert [answer["file"] for answer in answers] == [f"images/{i:03}.png" for i in range(200)]
-    predicted = torch.tensor([CLASSES.index(answer["class"]) for answer in answers])
+    predicted = torch.tensor([FASHION_MNIST.classes.index(answer["class"]) for answer in answers])
     assert torch.equal(predicted, logits.argmax(dim=1))
     # A constant answer is right for a tenth.
     assert (predicted == images.labels[:200]).float().mean() > 0.5
     expected = logits.softmax(dim=1)
     for answer, row in zip(answers, expected, strict=True):
-        assert list(answer["probabilities"]) == list(CLASSES)
+        assert list(answer["probabilities"]) == list(FASHION_MNIST.classes)
         assert list(answer["probabilities"].values()) == pytest.approx(row.tolist(), abs=1e-6)
         first, second = sorted(row.tolist(), reverse=True)[:2]
         assert answer["probability"] == pytest.approx(first, abs=1e-6)
@@ -195,7 +196,7 @@ def test_the_onnx_file_answers_as_the_network_does_to_1000_images(
     logits = predict(trained.network, images, trained.transform, prepare("cpu", "float32"), 500)
     assert np.abs(answers(path, images.pixels) - logits.numpy()).max() < 1e-4
     about = onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
-    assert json.loads(about["classes"]) == list(CLASSES)
+    assert json.loads(about["classes"]) == list(FASHION_MNIST.classes)
     assert json.loads(about["transform"]) == {
         "image_size": 28,
         "mean": 0.5,

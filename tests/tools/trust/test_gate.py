@@ -12,7 +12,7 @@ from fashion_cnn.base import settings
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_csv, write_json, write_text
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.dataset.images import CLASSES
+from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.tools.trust import gate
 from fashion_cnn.tools.trust.gate import Verdict, judge
 from fashion_cnn.tools.trust.measured import Measured, read
@@ -39,7 +39,7 @@ MODEL_RULES = {
         "weight_bytes": 200_000,
     },
     "may_fall": {"accuracy": 0.005},
-    "class_recall": dict.fromkeys(CLASSES, 0.7),
+    "class_recall": dict.fromkeys(FASHION_MNIST.classes, 0.7),
     "class_f1": {"Shirt": 0.6},
 }
 RULES = Rules.model_validate({"significance": 0.05, **dict.fromkeys(MODELS, MODEL_RULES)})
@@ -47,8 +47,8 @@ RULES = Rules.model_validate({"significance": 0.05, **dict.fromkeys(MODELS, MODE
 
 def made(right: int = 900, /, **numbers: Any) -> Measured:
     """What is measured of a model that gets the first `right` of 1,000 images right."""
-    actual = [CLASSES[image % 10] for image in range(IMAGES)]
-    wrong = [CLASSES[(image + 1) % 10] for image in range(IMAGES)]
+    actual = [FASHION_MNIST.classes[image % 10] for image in range(IMAGES)]
+    wrong = [FASHION_MNIST.classes[(image + 1) % 10] for image in range(IMAGES)]
     return Measured(
         numbers={
             "accuracy": right / IMAGES,
@@ -58,7 +58,11 @@ def made(right: int = 900, /, **numbers: Any) -> Measured:
             "parameters": 44_426,
             "weight_bytes": 180_000,
         }
-        | {f"{measure} of {name}": 0.9 for measure in ("recall", "f1") for name in CLASSES}
+        | {
+            f"{measure} of {name}": 0.9
+            for measure in ("recall", "f1")
+            for name in FASHION_MNIST.classes
+        }
         | numbers,
         answers=pd.DataFrame({"actual": actual, "predicted": actual[:right] + wrong[right:]}),
         data="a" * 32,
@@ -188,7 +192,7 @@ def test_a_metric_of_other_data_fails() -> None:
 def test_the_repository_s_rules_name_every_class_of_every_model() -> None:
     rules = settings.read(Rules, ROOT / gate.RULES)
     for model in MODELS:
-        assert list(getattr(rules, model).class_recall) == list(CLASSES)
+        assert list(getattr(rules, model).class_recall) == list(FASHION_MNIST.classes)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +239,7 @@ def write(folder: Path, measured: Measured, *, flat: bool = False) -> None:
     main = {name: value for name, value in numbers.items() if name not in details | error}
     classes = [
         {"class": name, **{m: measured.numbers[f"{m} of {name}"] for m in ("recall", "f1")}}
-        for name in CLASSES
+        for name in FASHION_MNIST.classes
     ]
     data = [{"path": "data/fashion_mnist", "md5": measured.data}]
     stages: dict[str, Any] = {"download": {"cmd": "make it", "outs": data}}

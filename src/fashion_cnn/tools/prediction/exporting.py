@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from fashion_cnn.base.files import written_atomically
-from fashion_cnn.dataset.images import CLASSES, IMAGE_SIZE, Transform
+from fashion_cnn.dataset.images import Transform
 from fashion_cnn.trained.weights import Trained
 
 OPSET = 20
 
 
 class FromPixels(nn.Module):
-    """Pixels (N, 1, 28, 28) uint8 -> logits (N, 10): the transform, then the network."""
+    """Pixels (N, C, H, W) uint8 -> logits (N, classes): the transform, then the network."""
 
     def __init__(self, network: nn.Module, transform: Transform) -> None:
         super().__init__()
@@ -30,13 +30,13 @@ class FromPixels(nn.Module):
 def write_onnx(path: Path, trained: Trained) -> None:
     """Write the transform and the network, in float32, as one ONNX file, atomically.
 
-    The input `images` is (N, 1, 28, 28) uint8 in [0, 255], for any N of at least 1; the output
-    `logits` is (N, 10) float32. The metadata are JSON: the classes in order, the transform (which
-    is part of the graph), and how the network was trained.
+    The input `images` is uint8 in [0, 255], (N, 1, 28, 28) for Fashion-MNIST, for any N of at least
+    1; the output `logits` is (N, classes) float32. The metadata are JSON: the classes in order, the
+    transform (which is part of the graph), and how the network was trained.
     """
     model = FromPixels(trained.network, trained.transform).eval()
     # Two images: with one, torch would fix the batch size at 1.
-    images = torch.zeros(2, 1, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
+    images = torch.zeros(2, trained.kind.channels, *trained.kind.size, dtype=torch.uint8)
     program = torch.onnx.export(
         model,
         (images,),
@@ -52,7 +52,7 @@ def write_onnx(path: Path, trained: Trained) -> None:
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()
     about = {
-        "classes": CLASSES,
+        "classes": trained.kind.classes,
         "transform": asdict(trained.transform),
         "recipe": dict(trained.recipe),
         "made_with": dict(trained.made_with),

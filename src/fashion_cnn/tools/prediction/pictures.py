@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.dataset.images import IMAGE_SIZE
+from fashion_cnn.dataset.kind import FASHION_MNIST
 
+IMAGE_SIZE = FASHION_MNIST.size[0]
 Background = Literal["auto", "dark", "light"]
 
 # What Pillow raises for damaged files.

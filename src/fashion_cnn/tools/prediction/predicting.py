@@ -13,7 +13,7 @@ from tabulate import tabulate
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.core.compute import Compute
-from fashion_cnn.dataset.images import CLASSES, Images
+from fashion_cnn.dataset.images import Images
 from fashion_cnn.tools.prediction import pictures
 from fashion_cnn.tools.prediction.pictures import Background
 from fashion_cnn.trained.inference import predict
@@ -28,6 +28,7 @@ class Prediction:
 
     file: Path
     ranked: list[tuple[str, float]]
+    classes: tuple[str, ...]
 
     def row(self) -> tuple[str, str, float, str, float]:
         """Return file, class, its probability, runner-up and its probability."""
@@ -39,7 +40,7 @@ class Prediction:
         """Return the prediction as one line of JSON, probabilities to 6 decimals."""
         keys = ("file", "class", "probability", "runner_up", "runner_up_probability")
         values = dict(zip(keys, self.row(), strict=True))
-        by_class = sorted(self.ranked, key=lambda pair: CLASSES.index(pair[0]))
+        by_class = sorted(self.ranked, key=lambda pair: self.classes.index(pair[0]))
         return json.dumps({**values, "probabilities": dict(by_class)})
 
 
@@ -74,7 +75,9 @@ def predictions(
         probabilities = logits.softmax(dim=1).gather(1, order).tolist()
         for (file, _), classes, values in zip(batch, order.tolist(), probabilities, strict=True):
             ranked = zip(classes, values, strict=True)
-            yield Prediction(file, [(CLASSES[index], round(value, 6)) for index, value in ranked])
+            names = trained.kind.classes
+            likely = [(names[index], round(value, 6)) for index, value in ranked]
+            yield Prediction(file, likely, names)
 
 
 def table(rows: Iterable[Prediction]) -> str:

@@ -1,5 +1,6 @@
 """The section on the data: which it is, and how far it is from the baseline's."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +13,14 @@ from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset import images as dataset
-from fashion_cnn.dataset.images import CLASSES, Images
+from fashion_cnn.dataset.images import Images
+from fashion_cnn.dataset.kind import CLASSES_FILE
 from fashion_cnn.sources.files import FILES
 from fashion_cnn.tools import lockfile
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
 from fashion_cnn.tools.report.compare import TITLES, Comparison
-from fashion_cnn.tools.revision import MissingError, Revision
+from fashion_cnn.tools.revision import MissingError, NoFileError, Revision
 from fashion_cnn.tools.trust import drift
 from fashion_cnn.trained import weights
 
@@ -95,6 +97,7 @@ def _drift(now: Revision, baseline: Revision, notes: list[str]) -> list[Table | 
         except InputError as error:
             where = str(error).replace(f"{above / 'now'}", FOLDER)
             raise InputError(where.replace(f"{above / 'before'}", FOLDER)) from None
+        drift.check_same_kind(training, new)
         new = new[dataset.shuffled(len(new), "drift")]
         found = [drift.labels(training, new), *drift.pixels(training, new)]
         for model in MODELS:
@@ -107,10 +110,12 @@ def _drift(now: Revision, baseline: Revision, notes: list[str]) -> list[Table | 
 
 
 def _fetch(revision: Revision, folder: Path) -> Path:
-    """Copy a revision's four IDX files to a folder of their own, or raise MissingError."""
+    """Copy a revision's IDX files and classes to a folder of their own, or raise MissingError."""
     folder.mkdir()
     for file in FILES:
         (folder / file.name).write_bytes(revision.read(f"{FOLDER}/{file.name}"))
+    with suppress(NoFileError):
+        (folder / CLASSES_FILE).write_bytes(revision.read(f"{FOLDER}/{CLASSES_FILE}"))
     return folder
 
 
@@ -157,10 +162,11 @@ def _distances(found: list[drift.Drift], before: int, now: int) -> Table:
 def _labels(training: Images, new: Images, title: str) -> Chart:
     """Draw the share of each class in both."""
     shares = [
-        images.labels.bincount(minlength=len(CLASSES)) / len(images) for images in (new, training)
+        images.labels.bincount(minlength=len(new.classes)) / len(images)
+        for images in (new, training)
     ]
     rows = []
-    for number, name in enumerate(CLASSES):
+    for number, name in enumerate(new.classes):
         here, before = (float(share[number]) for share in shares)
         told = (f"{100 * here:.1f}%", f"{title}: {100 * before:.1f}%")
         rows.append(

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.dataset.images import CLASSES
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Chart, Section, Table
 from fashion_cnn.tools.report.compare import TITLES, Comparison
@@ -53,21 +52,22 @@ def confusion(revision: Revision) -> Section:
     for model, title in TITLES.items():
         try:
             table = revision.csv(f"plots/confusion/{model}.csv", ["actual", "predicted"])
+            names = revision.csv(f"plots/classes/{model}.csv", ["class"])["class"].tolist()
         except MissingError as missing:
             notes.append(str(missing))
             continue
         counted = pd.crosstab(table["actual"], table["predicted"])
-        counts = counted.reindex(index=CLASSES, columns=CLASSES, fill_value=0).to_numpy()
-        errors = counts * (1 - np.eye(len(CLASSES), dtype=int))
+        counts = counted.reindex(index=names, columns=names, fill_value=0).to_numpy()
+        errors = counts * (1 - np.eye(len(names), dtype=int))
         row, column = np.unravel_index(errors.argmax(), errors.shape)
-        most = f"{CLASSES[row]} taken for {CLASSES[column]}, {errors[row, column]:,} times"
-        rows = [[name, *map(str, line)] for name, line in zip(CLASSES, counts, strict=True)]
+        most = f"{names[row]} taken for {names[column]}, {errors[row, column]:,} times"
+        rows = [[name, *map(str, line)] for name, line in zip(names, counts, strict=True)]
         figures.append(
             Chart(
                 caption=f"{title}: percent of each class",
                 label=f"Confusion of {title}. Most often: {most}",
-                svg=charts.confusion(counts, CLASSES),
-                values=Table(f"{title}: images, actual by predicted", ("", *CLASSES), rows),
+                svg=charts.confusion(counts, names),
+                values=Table(f"{title}: images, actual by predicted", ("", *names), rows),
             )
         )
     lead = "A row is what the image is, a column what the network says; errors are tinted warm."

@@ -13,7 +13,7 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text
 from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.core.compute import Compute, prepare
-from fashion_cnn.dataset.images import CLASSES, Images, read, read_split
+from fashion_cnn.dataset.images import Images, read, read_split
 from fashion_cnn.trained import weights
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained
@@ -48,6 +48,7 @@ def report(folder: Path, model: str) -> str:
     values = params.load()
     new = _read_new(folder)
     training, validation = read_split(dataset_folder(), values.dataset)
+    check_same_kind(training, new)
     trained = weights.load(weights_file(model), model)
     compute = prepare(values.evaluate.device, trained.precision)
     found = [
@@ -66,10 +67,20 @@ def _read_new(folder: Path) -> Images:
     advice = f"give a folder that holds the new images as {names}, decompressed"
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder: {advice}")
-    new = read(folder, "train", advice)
-    if (highest := int(new.labels.max())) >= len(CLASSES):
-        raise InputError(f"{folder}: expected labels from 0 to 9, got {highest}")
-    return new
+    return read(folder, "train", advice)
+
+
+def check_same_kind(training: Images, new: Images) -> None:
+    """Check that both have the same classes, channels and size.
+
+    Raises:
+        InputError: they have not, and cannot be compared.
+    """
+    if new.kind != training.kind:
+        raise InputError(
+            f"the new images are of another kind: {new.kind.describe()}, not "
+            f"{training.kind.describe()}"
+        )
 
 
 def labels(training: Images, new: Images) -> Drift:
@@ -78,7 +89,10 @@ def labels(training: Images, new: Images) -> Drift:
     `training` and `new` are the share of the most frequent class.
     """
     counts = np.stack(
-        [np.bincount(each.labels.numpy(), minlength=len(CLASSES)) for each in (training, new)]
+        [
+            np.bincount(each.labels.numpy(), minlength=len(training.classes))
+            for each in (training, new)
+        ]
     )
     shares = counts / counts.sum(axis=1, keepdims=True)
     distance = float(np.abs(shares[0] - shares[1]).sum() / 2)

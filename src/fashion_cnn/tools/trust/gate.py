@@ -109,7 +109,7 @@ def _same_data(model: str, run: Measured, baseline: Measured | None) -> Verdict:
 
 def _limits(model: str, rules: ModelRules, run: Measured) -> Iterator[Verdict]:
     floors = rules.at_least.model_dump(exclude_none=True)
-    floors |= {f"recall of {name}": floor for name, floor in rules.class_recall.items()}
+    floors |= {f"recall of {name}": floor for name, floor in (rules.class_recall or {}).items()}
     floors |= {f"f1 of {name}": floor for name, floor in (rules.class_f1 or {}).items()}
     value: Any
     for name, limit in floors.items():

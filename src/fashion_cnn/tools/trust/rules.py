@@ -33,7 +33,7 @@ class ModelRules(Section):
     at_least: Shares
     at_most: Ceilings
     may_fall: Shares
-    class_recall: Annotated[dict[str, Fraction], Field(min_length=10, max_length=10)]
+    class_recall: dict[str, Fraction] | None = None
     class_f1: dict[str, Fraction] | None = None
 
 
