@@ -33,9 +33,16 @@ class TransformValues(Section):
 class KindValues(Section):
     """The kind of images that the network is for."""
 
-    classes: Annotated[tuple[str, ...], Field(min_length=2)] = FASHION_MNIST.classes
+    classes: Annotated[list[str], Field(min_length=2)] = Field(default=[*FASHION_MNIST.classes])
     channels: Literal[1, 3] = 1
-    size: tuple[ImageSize, ImageSize] = FASHION_MNIST.size
+    size: Annotated[list[ImageSize], Field(min_length=2, max_length=2)] = Field(
+        default=[*FASHION_MNIST.size]
+    )
+
+    def kind(self) -> Kind:
+        """Return the kind with these values."""
+        height, width = self.size
+        return Kind(tuple(self.classes), self.channels, (height, width))
 
 
 class MadeWith(Section):
@@ -141,7 +148,7 @@ def load(path: Path, model: str) -> Trained:
         metadata = check(Metadata, description, "its metadata")
         if metadata.model != model:
             raise InputError(f"it holds {metadata.model!r}, not {model!r}")
-        kind = Kind(**metadata.images.model_dump())
+        kind = metadata.images.kind()
         transform = Transform(**metadata.transform.model_dump())
         if transform.image_size != metadata.architecture.get("image_size"):
             raise InputError("its transform is for another image_size than its network")

@@ -111,10 +111,14 @@ def _limits(model: str, rules: ModelRules, run: Measured) -> Iterator[Verdict]:
     floors = rules.at_least.model_dump(exclude_none=True)
     floors |= {f"recall of {name}": floor for name, floor in (rules.class_recall or {}).items()}
     floors |= {f"f1 of {name}": floor for name, floor in (rules.class_f1 or {}).items()}
+    known = any(name.startswith("recall of ") for name in run.numbers)
     value: Any
     for name, limit in floors.items():
         value = run.numbers.get(name)
-        fault = _not_a_number(value) or ("too low" if value < limit else "")
+        if value is None and " of " in name and known:
+            fault = "the data has no class of this name"
+        else:
+            fault = _not_a_number(value) or ("too low" if value < limit else "")
         yield Verdict(model, name, f">= {limit}", value, fault=fault)
     for name, limit in rules.at_most.model_dump(exclude_none=True).items():
         value = run.numbers.get(name)
