@@ -18,6 +18,8 @@ def main() -> None:
     for each in footprints:
         print(each.table(), end="\n\n")
     budget.check(footprints, {model: values.budget_of(model) for model in MODELS})
+    for each in footprints:
+        each.check_memory()
     layers = {each.model: [vars(row) for row in each.rows] for each in footprints}
     for model, rows in layers.items():
         write_json(root() / "data" / "shapes" / f"{model}.json", rows)

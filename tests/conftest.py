@@ -183,7 +183,8 @@ def smoke_run(
     python = above / "bin" / "python"
     python.parent.mkdir()
     python.write_text(
-        f'#!/bin/sh\nexec {sys.executable} {above}/audit.py {above}/opened.txt "$@"\n'
+        f'#!/bin/sh\n[ "$1" = -S ] && shift\n'
+        f'exec {sys.executable} {above}/audit.py {above}/opened.txt "$@"\n'
     )
     python.chmod(0o755)
     path = os.pathsep.join([str(python.parent), environment["PATH"]])

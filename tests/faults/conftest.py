@@ -65,7 +65,7 @@ def hashes(project: Path) -> dict[str, str]:
 
 def arguments(name: str) -> tuple[str, ...]:
     """The command line of a stage."""
-    return ("python", str(ROOT / "stages" / f"{name}.py"), *STAGES[name])
+    return ("python", "-S", str(ROOT / "stages" / f"{name}.py"), *STAGES[name])
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,10 @@ class DiskFullError(InputError):
     """A file did not fit on its disk; the message names it."""
 
 
+class MemoryShortError(InputError):
+    """A training does not fit in memory; the message has a batch that does."""
+
+
 def run(main: Callable[[], object], memory_keys: str = MEMORY_KEYS) -> None:
     """Call `main`, and end the process where it fails.
 
@@ -72,7 +76,8 @@ def exit_if_expected(error: BaseException, memory_keys: str = MEMORY_KEYS) -> No
         print(f"error: {message}", file=sys.stderr, flush=True)
         # At an ordinary end, open files would be written once more.
         os._exit(1)
-    if isinstance(error, InputError) and not faults.is_memory_short(error):
+    settled = isinstance(error, MemoryShortError) or not faults.is_memory_short(error)
+    if isinstance(error, InputError) and settled:
         sys.exit(f"error: {error}")
     if message := faults.describe(error, memory_keys):
         sys.exit(f"error: {message}")

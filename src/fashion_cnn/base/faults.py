@@ -15,9 +15,12 @@ REFUSED = (
 )
 OUT_OF_MEMORY = re.compile(
     r"out of memory|not enough memory|allocate memory|bad_alloc|failed to map segment"
-    r"|can't start new thread",
+    r"|zero-fill|can't start new thread",
     re.IGNORECASE,
 )
+# What `import torch` takes of `ulimit -v` (3.3 GB with its libraries for CUDA) and of `ulimit -d`
+# (0.8 GB), and some room. With less, C++ may end the process in the middle of it.
+TORCH_ADDRESSES, TORCH_DATA = 4_000_000_000, 1_000_000_000
 # Where the pipeline writes, for a writer that does not name its file; and the bytes that may still
 # be free where it found no room.
 FOLDERS = ("data", "metrics", "plots", "runs", ".checkpoints", ".")
@@ -75,7 +78,11 @@ def out_of_space(path: str | Path | None, num_bytes: int | None = None) -> str:
 
 def _out_of_memory(error: BaseException, lower: str) -> str:
     if isinstance(error, ImportError):
-        return "not enough memory to load PyTorch: free some, or raise the limit (`ulimit -v`)"
+        return (
+            "not enough memory to load PyTorch: free some, or raise the shell's limits to at least "
+            f"{TORCH_ADDRESSES / 1e9:.0f} GB of `ulimit -v` and {TORCH_DATA / 1e9:.0f} GB of "
+            "`ulimit -d`"
+        )
     asked = re.search(r"allocate ([\d.]+ \w+)", str(error))
     needed = f" ({asked[1]} more are needed)" if asked else ""
     return f"not enough memory{needed}: lower {lower} in params.yaml"

@@ -25,7 +25,7 @@ ImageSize = Annotated[
     int,
     Field(ge=1, le=1024, description="Pixels per side; the images are resized to it bilinearly."),
 ]
-Epochs = Annotated[int, Field(ge=1, description="Passes over the training images.")]
+Epochs = Annotated[int, Field(ge=1, le=100_000, description="Passes over the training images.")]
 BatchSize = Annotated[int, Field(ge=1, le=60_000, description="Images per step.")]
 LearningRate = Annotated[float, Field(gt=0, description="Step size at the peak of the schedule.")]
 WeightDecay = Annotated[

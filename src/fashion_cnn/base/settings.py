@@ -13,7 +13,7 @@ from fashion_cnn.base import yaml_text
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.yaml_text import YamlError
 
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**12)]
 
 
 class Section(BaseModel):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Literal
 
 import torch
 
@@ -27,11 +28,16 @@ class Compute:
         lower = self.dtype != torch.float32
         return torch.autocast(self.device.type, dtype=self.dtype if lower else None, enabled=lower)
 
+    @property
+    def precision(self) -> Literal["bfloat16", "float32"]:
+        """The name of `dtype`, as in params.yaml."""
+        return "float32" if self.dtype == torch.float32 else "bfloat16"
+
     def identity(self) -> dict[str, str]:
         """Return what a result's bytes depend on besides code, params, data and threads."""
         return {
             "device": self._name(),
-            "precision": str(self.dtype).removeprefix("torch."),
+            "precision": self.precision,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "torchvision": version("torchvision"),

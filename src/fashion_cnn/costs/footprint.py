@@ -1,5 +1,6 @@
 """A network as its recipe builds it: its layers, and what its training takes."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import prod
 
@@ -8,10 +9,11 @@ from tabulate import tabulate
 
 from fashion_cnn.base import models
 from fashion_cnn.base.params import Params
-from fashion_cnn.base.recipes import Precision, Recipe
-from fashion_cnn.core.compute import Compute
+from fashion_cnn.base.recipes import Recipe
+from fashion_cnn.core.compute import Compute, resolve
+from fashion_cnn.core.machine import training_fits
+from fashion_cnn.core.memory import Memory, training_memory
 from fashion_cnn.core.shapes import ShapeError, TracedLayer
-from fashion_cnn.costs.estimates import Memory, training_flops, training_memory
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
 from fashion_cnn.tracing import trace_network
 
@@ -70,13 +72,22 @@ class Footprint:
             f"training FLOPs, epochs {self.recipe.epochs}: {self.flops:.3g}"
         )
 
+    def check_memory(self) -> None:
+        """Check that the training fits in this machine's memory.
+
+        Raises:
+            InputError: it does not, or this machine lacks the recipe's device.
+        """
+        compute = resolve(self.recipe.device, self.recipe.precision)
+        with training_fits(self.model, self.rows, self.recipe, compute):
+            pass
+
     def on(self, compute: Compute, flops_per_second: float) -> str:
         """Return one line on what the training takes on a device of this speed."""
-        precision: Precision = "float32" if compute.dtype == torch.float32 else "bfloat16"
-        memory = training_memory(self.rows, self.recipe, precision)
+        memory = training_memory(self.rows, self.recipe, compute.precision)
         return (
-            f"{self.model} on this {compute.device} in {precision}: {_bytes(memory.total)}, "
-            f"{self.flops / flops_per_second / 3600:.2g} hours at the "
+            f"{self.model} on this {compute.device} in {compute.precision}: "
+            f"{_bytes(memory.total)}, {self.flops / flops_per_second / 3600:.2g} hours at the "
             f"{flops_per_second / 1e9:,.0f} GFLOP/s of matrix products"
         )
 
@@ -106,6 +117,18 @@ def footprint(
     train_images = recipe.train_images or images - validation_images
     flops = training_flops(rows, train_images, validation_images, recipe.epochs)
     return Footprint(model, recipe, rows, training_memory(rows, recipe), flops)
+
+
+def training_flops(
+    rows: Sequence[TracedLayer], train_images: int, validation_images: int, epochs: int
+) -> int:
+    """Estimate the floating-point operations of a training: two per multiply-accumulate.
+
+    A training image takes a forward pass and a backward pass that costs twice as much, a
+    validation image only a forward pass.
+    """
+    forward = 2 * sum(row.multiply_accumulates for row in rows)
+    return forward * (3 * train_images + validation_images) * epochs
 
 
 def _by(lengths: tuple[int, ...]) -> str:

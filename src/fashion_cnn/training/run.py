@@ -28,6 +28,8 @@ from fashion_cnn.base.paths import (
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, prepare, probe, seeded
 from fashion_cnn.core.gpu_lock import own_gpu
+from fashion_cnn.core.machine import training_fits
+from fashion_cnn.core.shapes import TracedLayer
 from fashion_cnn.dataset.images import Transform, read_split
 from fashion_cnn.dataset.kind import Kind
 from fashion_cnn.trained import tensor_files, weights
@@ -76,6 +78,8 @@ def train(
     )
     prepared = prepare(recipe.device, recipe.precision, deterministic=recipe.deterministic)
     with own_gpu(prepared) as held, joined(held) as (compute, processes), ExitStack() as stack:
+        rows = [TracedLayer(**layer) for layer in layers]
+        stack.enter_context(training_fits(model, rows, recipe, compute, processes.count))
         training, validation = read_split(dataset_folder(), dataset, recipe.train_images)
         transform = Transform(recipe.image_size, dataset.mean, dataset.standard_deviation)
         network = _initial_network(build, recipe, training.kind)

@@ -1,4 +1,4 @@
-"""What training a traced network takes: memory and arithmetic."""
+"""The memory that training a traced network takes."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
@@ -72,18 +72,6 @@ def layer_memory(
         Memory(4 * row.parameters, 4 * row.parameters, copies * 4 * row.parameters, activations)
         for row, activations in zip(rows, kept, strict=True)
     ]
-
-
-def training_flops(
-    rows: Sequence[TracedLayer], train_images: int, validation_images: int, epochs: int
-) -> int:
-    """Estimate the floating-point operations of a training: two per multiply-accumulate.
-
-    A training image takes a forward pass and a backward pass that costs twice as much, a
-    validation image only a forward pass.
-    """
-    forward = 2 * sum(row.multiply_accumulates for row in rows)
-    return forward * (3 * train_images + validation_images) * epochs
 
 
 def _activations(
