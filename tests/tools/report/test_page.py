@@ -65,7 +65,7 @@ def test_every_section_has_its_figure(page: Page) -> None:
         figures = page.locator(f"#{name} figure")
         assert figures.count() > 0, name
         for figure in figures.all():
-            assert figure.locator("svg, img, tbody tr").count() > 0, name
+            assert figure.locator("svg, img, tbody tr, .levels b").count() > 0, name
         assert page.locator(f"#{name} .note").count() == 0, name
     images = page.locator("main img").evaluate_all(
         "all => Promise.all(all.map(e => e.decode().then(() => e.naturalWidth)))"
@@ -136,7 +136,7 @@ def test_words_and_marks_of_drawings_stand_out(page: Page) -> None:
 
 def test_a_chart_tells_its_values_to_pointer_and_keyboard(page: Page) -> None:
     tip = page.locator("#tip")
-    page.locator("#confusion .hit").nth(1).hover()
+    page.locator("#confusion path[aria-label]").nth(1).hover()
     expect(tip).to_contain_text("T-shirt/top")
     expect(tip).to_contain_text(re.compile(r"taken for Trouser: \d+\.\d%"))
     chart = page.locator("#curves .chart").first

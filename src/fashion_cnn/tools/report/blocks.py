@@ -36,10 +36,18 @@ class Chart:
     label: str
     svg: Markup
     values: Table | None = None
-    key: Sequence[tuple[str, str]] = ()  # a class of mark, and what it stands for
+    key: Sequence[tuple[str, str]] = ()  # a color, and what it stands for
     mark: str = "dot"  # or line
-    wide: bool = False
     kind: str = field(default="chart", init=False)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The pipeline from its first stage to its last; of each stage the name, and lines on it."""
+
+    caption: str
+    levels: Sequence[Sequence[tuple[str, Sequence[str]]]]
+    kind: str = field(default="levels", init=False)
 
 
 @dataclass(frozen=True)
@@ -71,5 +79,5 @@ class Section:
     name: str
     title: str
     lead: str
-    figures: Sequence[Table | Chart | Gallery]
+    figures: Sequence[Table | Chart | Gallery | Levels]
     notes: Sequence[str] = ()

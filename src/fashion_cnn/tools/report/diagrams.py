@@ -160,13 +160,13 @@ def _curve(
 ) -> Chart:
     percent = what == "accuracy"
     lines = []
-    for when, style, source in (("baseline, ", " before", before), ("", "", table)):
+    for when, source in (("baseline, ", before), ("", table)):
         for part, kind in (("training", "train"), ("validation", model)):
             if source is None or not len(source):
                 continue
             column = f"{'train' if part == 'training' else part}_{what}"
             epochs, values = source["epoch"].tolist(), source[column].tolist()
-            line = charts.Line(f"{when}{part}", kind + style, epochs, values)
+            line = charts.Line(f"{when}{part}", kind, epochs, values, dashed=bool(when))
             lines.append(line)
     key = [(model, "validation"), ("train", "training")]
     if before is not None and len(before):
@@ -184,7 +184,7 @@ def _curve(
     return Chart(
         caption=f"{name}, {said} at the end",
         label=f"{name} by epoch. Validation ends at {said} after epoch {last['epoch']:g}",
-        svg=charts.lines(lines, "epoch", y_title, span, percent),
+        svg=charts.curves(lines, "epoch", y_title, span, percent),
         values=Table(f"{name} by epoch", ("Epoch", "Training", "Validation"), rows),
         key=key,
         mark="line",

@@ -83,7 +83,7 @@ def pairs(revision: Revision) -> Section:
         return Section("pairs", title, "", [], ["metrics/compare_models.json cannot be read"])
     chart = Chart(
         caption="Images that one network alone gets right",
-        label="McNemar's test: " + "; ".join(row.verdict.replace("\n", ", ") for row in rows),
+        label="McNemar's test: " + "; ".join(row.tip.replace("\n", ", ") for row in rows),
         svg=charts.pairs(rows),
     )
     table = Table(

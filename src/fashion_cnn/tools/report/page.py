@@ -3,14 +3,21 @@
 from collections.abc import Sequence
 from importlib.resources import files
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from tabulate import tabulate
 
 from fashion_cnn.tools.report.blocks import Cell, Chart, Gallery, Picture, Section, Table
-from fashion_cnn.tools.report.charts import TEMPLATES
 from fashion_cnn.tools.report.compare import METRICS, TITLES, Comparison
 from fashion_cnn.tools.report.statistics import wilson
 
+TEMPLATES = Environment(
+    loader=PackageLoader("fashion_cnn.tools.report"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
 # Sections of the page in short, and how many images it shows of each.
 SHORT = {
     "summary": 1,

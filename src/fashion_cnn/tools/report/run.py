@@ -6,7 +6,7 @@ from typing import Any
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.settings import flatten
 from fashion_cnn.tools.report import charts, pipeline
-from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
+from fashion_cnn.tools.report.blocks import Cell, Chart, Levels, Section, Table
 from fashion_cnn.tools.report.compare import TITLES, Comparison, short
 from fashion_cnn.tools.report.statistics import wilson
 from fashion_cnn.tools.revision import MissingError, Revision
@@ -48,22 +48,20 @@ def pipeline_of(revision: Revision) -> Section:
         found = pipeline.read(revision)
     except MissingError as missing:
         return Section("pipeline", "The pipeline", lead, [], [str(missing)])
-    stages = [stage for level in found.levels for stage in level]
-    values = Table(
-        "Stages",
-        ("Stage", "Does", "Writes"),
-        [(stage.name, stage.description, ", ".join(stage.outputs)) for stage in stages],
-        text=True,
-    )
-    chart = Chart(
-        caption="Stages from first to last, as dvc.lock has them",
-        label=f"The pipeline's {len(stages)} stages: " + ", ".join(s.name for s in stages),
-        svg=charts.graph(found),
-        values=values,
-        wide=True,
-    )
+    before = {
+        stage.name: ", ".join(first for first, second in found.edges if second == stage.name)
+        for level in found.levels
+        for stage in level
+    }
+
+    def lines(stage: pipeline.Stage) -> list[str]:
+        after = f"after {before[stage.name]}" if before[stage.name] else ""
+        return list(filter(None, [stage.description, " ".join(stage.items), after]))
+
+    levels = [[(stage.name, lines(stage)) for stage in level] for level in found.levels]
+    figure = Levels("Stages from first to last, as dvc.lock has them", levels)
     notes = [f"{name} has not been run: it is not in dvc.lock" for name in found.not_run]
-    return Section("pipeline", "The pipeline", lead, [chart], notes)
+    return Section("pipeline", "The pipeline", lead, [figure], notes)
 
 
 def provenance(revision: Revision) -> Section:
@@ -114,12 +112,12 @@ def show(value: object) -> str:
     return str(value)
 
 
-def _dot(values: Mapping[str, Any], style: str, title: str) -> charts.Dot:
+def _dot(values: Mapping[str, Any], color: str, title: str) -> charts.Dot:
     low, high = values.get("accuracy_low"), values.get("accuracy_high")
     if low is None or high is None:
         low, high = wilson(values["accuracy"], int(values["images"]))
     tip = f"{title}: {100 * values['accuracy']:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
-    return charts.Dot(title, style, values["accuracy"], low, high, tip)
+    return charts.Dot(title, color, values["accuracy"], low, high, tip)
 
 
 def _facts(comparison: Comparison) -> Table:

@@ -8,7 +8,7 @@ let keys = false;
 function show(hit) {
   if (shown) shown.classList.remove("on");
   shown = hit;
-  tip.textContent = hit ? hit.dataset.tip : "";
+  tip.textContent = hit ? hit.getAttribute("aria-label") : "";
   if (!hit) return;
   hit.classList.add("on");
   const at = hit.getBoundingClientRect(), box = tip.getBoundingClientRect();
@@ -19,9 +19,9 @@ function show(hit) {
 }
 
 for (const chart of document.querySelectorAll(".chart")) {
-  const hits = [...chart.querySelectorAll(".hit")];
+  const hits = [...chart.querySelectorAll("path[aria-label]")];
   chart.addEventListener("pointermove", () => { keys = false; });
-  chart.addEventListener("pointerover", (event) => { if (!keys) show(event.target.closest(".hit")); });
+  chart.addEventListener("pointerover", (event) => { if (!keys) show(event.target.closest("path[aria-label]")); });
   chart.addEventListener("pointerleave", () => { if (!keys) show(null); });
   chart.addEventListener("blur", () => show(null));
   chart.addEventListener("keydown", (event) => {
