@@ -11,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.dataset.kind import FASHION_MNIST
-from fashion_cnn.evaluation import plots
+from fashion_cnn.evaluation import measures, plots
 
 
 def images_of(labels: list[int]) -> Images:
@@ -60,12 +60,14 @@ def test_confusion_is_counted_by_actual_then_predicted_class(figures: dict[str, 
     np.testing.assert_array_equal(counts.images[0].get_array(), expected)
     assert [text.get_text() for text in counts.texts] == ["1", "1", "2"]
     assert [label.get_text() for label in counts.get_yticklabels()] == list(FASHION_MNIST.classes)
-    expected[1] /= 3
     shares = figures["confusion_normalized"].axes[0]
-    drawn = shares.images[0].get_array()
-    assert drawn is not None
-    assert drawn.tolist() == expected.tolist()
-    assert [text.get_text() for text in shares.texts] == ["1.00", "0.33", "0.67"]
+    assert [text.get_text() for text in shares.texts] == ["100", "33", "67"]
+
+
+def test_percents_round_a_half_up_and_leave_an_empty_row_at_0() -> None:
+    counts = np.array([[975, 25, 0], [15, 985, 0], [0, 0, 0], [4, 996, 0]])
+    expected = [[98, 3, 0], [2, 99, 0], [0, 0, 0], [0, 100, 0]]
+    assert measures.percents(counts).tolist() == expected
 
 
 def test_bars_are_as_high_as_their_numbers(figures: dict[str, Figure]) -> None:

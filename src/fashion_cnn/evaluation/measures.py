@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -136,6 +137,13 @@ def measure_classes(logits: Tensor, labels: Tensor, names: Sequence[str]) -> pd.
         | {name: column.double().numpy().round(6) for name, column in table.items()}
         | {"images": support.numpy()}
     )
+
+
+def percents(counts: np.ndarray) -> np.ndarray:
+    """Return each row of counts (N, M) in whole percent of its sum, a half rounded up; 0 of 0."""
+    sums = counts.sum(axis=1, keepdims=True).clip(min=1)
+    rounded: np.ndarray = (200 * counts + sums) // (2 * sums)
+    return rounded
 
 
 def reliability(logits: Tensor, labels: Tensor) -> pd.DataFrame:

@@ -33,12 +33,10 @@ def draw(model: str, logits: Tensor, images: Images) -> dict[str, Figure]:
     counts = multiclass_confusion_matrix(logits.argmax(dim=1), labels, len(classes)).numpy()
     surest = f"{model}: the surest of {len(mistakes)} wrong answers"
     likeliest = f"{model}: the likeliest wrong labels, to which it gives the least probability"
-    # Each row is divided by its number of images; a class without any keeps a row of zeros.
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     return {
-        "confusion_counts": _draw_confusion(counts, classes, f"{model}: test images", ""),
+        "confusion_counts": _draw_confusion(counts, classes, f"{model}: test images"),
         "confusion_normalized": _draw_confusion(
-            shares, classes, f"{model}: share of each class's images", ".2f"
+            measures.percents(counts), classes, f"{model}: percent of each class's images"
         ),
         "reliability": _draw_reliability(measures.reliability(logits, labels), model, error),
         "classes": _draw_classes(measures.measure_classes(logits, labels, classes), model),
@@ -56,9 +54,7 @@ def save(figures: Mapping[str, Figure], folder: Path) -> None:
             figure.savefig(unfinished, format="png", metadata={"Software": None})
 
 
-def _draw_confusion(
-    values: np.ndarray, classes: Sequence[str], title: str, number_format: str
-) -> Figure:
+def _draw_confusion(values: np.ndarray, classes: Sequence[str], title: str) -> Figure:
     """Draw values, actual by predicted class, as coloured squares with numbers."""
     scale = max(1, len(classes) / 12)
     figure = Figure(figsize=(8 * scale, 7 * scale), dpi=120, layout="constrained")
@@ -70,10 +66,9 @@ def _draw_confusion(
     axes.set(xlabel="predicted", ylabel="actual", title=title)
     half = values.max() / 2
     for (row, column), value in np.ndenumerate(values):
-        text = format(value, number_format)
-        if float(text) > 0:
+        if value:
             color = "white" if value > half else "black"
-            axes.text(column, row, text, color=color, ha="center", va="center", fontsize=8)
+            axes.text(column, row, str(value), color=color, ha="center", va="center", fontsize=8)
     figure.colorbar(picture, ax=axes, shrink=0.8)
     return figure
 

@@ -48,6 +48,26 @@ def read(revision: Revision, known: Container[str] | None = None) -> Lockfile:
     return Lockfile(names, inputs, outputs)
 
 
+def stale(lock: Lockfile) -> dict[str, str]:
+    """Return what was written from another version of a stage's output, with the stage to run.
+
+    So it is after `dvc repro evaluate@lenet`: what compares LeNet with the others is of the run
+    before, as is whatever was made of that.
+    """
+    written = {file.path: file for file in lock.outputs}
+    late: set[str] = set()
+    while True:
+        found = {
+            file.stage
+            for file in lock.inputs
+            if file.path in written
+            and (written[file.path].md5 != file.md5 or written[file.path].stage in late)
+        }
+        if found == late:
+            return {file.path: file.stage for file in lock.outputs if file.stage in late}
+        late = found
+
+
 def name_in_dvc_yaml(stage: str) -> str:
     """Return the name without the item of a matrix: `evaluate` of `evaluate@lenet`."""
     return stage.partition("@")[0]

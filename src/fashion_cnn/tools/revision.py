@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,10 @@ class NoFileError(MissingError):
     """The revision has no such file, or the file is not on this machine."""
 
 
+class StaleError(NoFileError):
+    """The file is of an earlier run than what it was made from."""
+
+
 class Revision:
     """The workspace, or a revision that git or DVC knows: a commit, branch, tag or experiment."""
 
@@ -60,6 +64,8 @@ class Revision:
         self.edited = self.is_workspace and bool(history.is_dirty(untracked_files=False))
         self.subject = (message.splitlines() or [""])[0]
         history.close()
+        self.withheld: Mapping[str, str] = {}
+        """What `read` and `pictures` refuse as stale, with the stage that makes it anew."""
         self._files = DVCFileSystem(str(root), rev=None if self.is_workspace else self.commit)
 
     def close(self) -> None:
@@ -80,6 +86,7 @@ class Revision:
 
     def read(self, path: str) -> bytes:
         """Return a file's content, or raise NoFileError."""
+        self._check(path)
         with self._finding(path):
             if self.is_workspace and (self.root / path).is_file():
                 return (self.root / path).read_bytes()
@@ -88,6 +95,7 @@ class Revision:
 
     def pictures(self, folder: str) -> list[str]:
         """Return the PNGs in a folder, at any depth, or raise NoFileError where there is none."""
+        self._check(folder)
         here = self.root / folder
         with self._finding(folder):
             # In the workspace, what the folder holds now, whatever dvc.lock still says.
@@ -161,6 +169,11 @@ class Revision:
         # The errors of JSON, YAML, pandas and Unicode are ValueErrors.
         except (ValueError, TypeError, LookupError, AttributeError):
             raise MissingError(f"{path} of {self.title} cannot be read") from None
+
+    def _check(self, path: str) -> None:
+        for stale, stage in self.withheld.items():
+            if path == stale or path.startswith(f"{stale}/"):
+                raise StaleError(f"{path} of {self.title} is of an earlier run: dvc repro {stage}")
 
     @contextmanager
     def _finding(self, path: str) -> Iterator[None]:

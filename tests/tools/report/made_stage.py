@@ -87,7 +87,7 @@ def run(model: str) -> None:
     dead = {"images": 100, "channels": 22, "dead_channels": 1}
     write(f"metrics/export_images/{model}.json", json.dumps(dead))
     for number, name in enumerate(("conv1", "conv2")):
-        picture(f"plots/kernels/{model}/{name}.png", number)
+        picture(f"plots/kernels/{model}/{name}.png", number + int(10 * values["skill"]))
         for image in ("3", "17"):
             picture(f"plots/feature_maps/{model}/{image}/{name}.png", number)
     picture(f"plots/grad_cam/{model}.png", 2)

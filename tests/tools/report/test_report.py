@@ -5,27 +5,31 @@ import re
 import shutil
 import sys
 import xml.etree.ElementTree as ET
+from html import unescape
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.tools.report.revision import MissingError, Revision
 from fashion_cnn.tools.report.writing import write
+from fashion_cnn.tools.revision import MissingError, Revision
 from tests.conftest import ROOT, Shell
 
 
 def test_a_change_is_told_with_its_p_value(report: Path) -> None:
     text = (report / "report.md").read_text()
+    text = text[text.index("## What changed: lenet.skill 1.5 to 3.0") :]
     row = next(line for line in text.splitlines() if line.startswith("| Test accuracy"))
     lenet, vgg, _ = (cell.strip() for cell in row.split("|")[2:5])
-    assert re.fullmatch(r"\*\*\+\d+\.\d\d points\*\* \(more than noise, p < 0\.001\)", lenet)
+    assert re.fullmatch(r"\*\*\+\d+\.\d\d points\*\* \(more than noise, p &lt; 0\.001\)", lenet)
     assert vgg == "±0 (the same)"
     row = next(line for line in text.splitlines() if line.startswith("| Validation accuracy"))
     assert "**+45.00 points** (more than noise)" in row
     html = (report / "report.html").read_text()
     assert "McNemar&#39;s exact test" in html
-    assert "was 1.5" in html
+    assert "Compared with worse" in html
+    assert "Make LeNet worse" not in html[: html.index("<main")]
 
 
 def test_the_short_report_shows_images_that_are_there(report: Path) -> None:
@@ -107,6 +111,50 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
     assert "Confusion of LeNet" in html
 
 
+def test_what_is_of_an_earlier_run_is_withheld(copied: Path, tmp_path: Path, shell: Shell) -> None:
+    params = (copied / "params.yaml").read_text()
+    (copied / "params.yaml").write_text(params.replace("skill: 3.0", "skill: 2.0"))
+    # LeNet's numbers are new, and the comparison of its answers with the others' is not.
+    assert shell("dvc", "repro", "-q", "run@lenet", cwd=copied).returncode == 0
+    write(copied, "workspace", "HEAD", tmp_path / "one")
+    text = (tmp_path / "one" / "report.md").read_text()
+    assert "Not shown, as of an earlier run" in text
+    assert "metrics/compare_models.json. Make them anew: dvc repro compare_models" in text
+    assert "All three are wrong about 7 of" not in text
+    assert "All three are wrong about" in text
+    assert "## What changed: lenet.skill 3.0 to 2.0" in text
+    # Without predictions there is nothing to compute it from.
+    shutil.rmtree(copied / "data/predictions")
+    shutil.rmtree(copied / ".dvc/cache")
+    write(copied, "workspace", "HEAD", tmp_path / "two")
+    text = (tmp_path / "two" / "report.md").read_text()
+    assert "All three are wrong about" not in text
+    assert re.search(r"compare_models\.json of .* earlier run: dvc repro compare_models", text)
+
+
+def test_edits_since_the_run_are_named(copied: Path, tmp_path: Path) -> None:
+    params = (copied / "params.yaml").read_text()
+    (copied / "params.yaml").write_text(params.replace("skill: 3.0", "skill: 2.0"))
+    write(copied, "workspace", "HEAD", tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "Shown as of the last run, though these have changed since" in text
+    assert "params.yaml: lenet.skill modified: run@lenet" in text
+
+
+def test_markup_in_a_commit_message_is_words(copied: Path, tmp_path: Path, shell: Shell) -> None:
+    message = "<img src=x onerror=alert(1)> | [a](http://b) `c`"
+    done = shell("git", "commit", "-q", "--allow-empty", "-m", message, cwd=copied)
+    assert done.returncode == 0
+    assert shell("git", "tag", "<b>bold", cwd=copied).returncode == 0
+    write(copied, "<b>bold", "worse", tmp_path)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text()
+        assert "<img src=x" not in text
+        assert "<b>bold" not in text
+        assert "&lt;img src=x onerror=alert(1)&gt;" in text
+    assert r"\| \[a\](http://b) \`c\`" in text
+
+
 def test_a_file_that_no_revision_has_is_missing(project: Path) -> None:
     for name in ("workspace", "worse"):
         with pytest.raises(MissingError, match=r"nothing.json is not in"):
@@ -179,8 +227,20 @@ def test_numbers_of_a_run_are_in_the_page(project: Path, report: Path) -> None:
     html = (report / "report.html").read_text()
     measured = json.loads((project / "metrics/evaluate/vgg.json").read_text())
     assert f"{100 * measured['accuracy']:.2f}%" in html
-    for said in ("device cpu, precision float32", "All three are wrong about 7 of 600 images"):
-        assert said in html
+    assert "device cpu, precision float32" in html
+    # Counted from the predictions, and not taken from the file, where the made stage writes 7.
+    right = [
+        table["label"] == table["predicted"]
+        for table in (
+            pd.read_csv(project / f"data/predictions/{model}.csv")
+            for model in ("lenet", "vgg", "vgg11")
+        )
+    ]
+    wrong = int((~right[0] & ~right[1] & ~right[2]).sum())
+    assert wrong != 7
+    assert f"All three are wrong about {wrong} of 600 images" in html
+    only = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
+    assert f"LeNet alone right: {only[0]}\nReduced VGG alone right: {only[1]}" in unescape(html)
     locked = (project / "dvc.lock").read_text()
     data = re.search(r"path: data/fashion_mnist\n +hash: md5\n +md5: (\S+)", locked)
     assert data is not None

@@ -52,7 +52,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image, as the address of its data."""
+    """An image, as the address of its data, with what to see in it."""
 
     title: str
     alt: str
@@ -64,11 +64,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images of one network, each of which opens large."""
+    """Images of one network, each of which opens large; `more` are folded."""
 
     caption: str
     pictures: Sequence[Picture]
-    large: bool = False
+    more: Sequence[Picture] = ()
     kind: str = field(default="gallery", init=False)
 
 
@@ -81,3 +81,4 @@ class Section:
     lead: str
     figures: Sequence[Table | Chart | Gallery | Levels]
     notes: Sequence[str] = ()
+    folded: bool = False

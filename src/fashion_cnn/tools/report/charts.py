@@ -14,6 +14,8 @@ import pandas as pd
 import vl_convert
 from markupsafe import Markup
 
+from fashion_cnn.evaluation import measures
+
 WIDTH = 360  # of a drawing: about a phone's width in pixels
 FONT = "ui-sans-serif, system-ui, -apple-system, Segoe UI, Liberation Sans, Arial, sans-serif"
 STYLE = {
@@ -34,8 +36,6 @@ STYLE = {
     },
     "text": {"color": "var(--ink)", "fontSize": 11},
 }
-# Shares of a class's images below which a cell of the confusion matrix stays empty.
-BLANK = 0.005
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,7 @@ def dots(
 def confusion(counts: np.ndarray, classes: Sequence[str]) -> Markup:
     """Draw a confusion matrix (classes, classes) of counts: rows actual, columns predicted."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    percents = measures.percents(counts)
     largest = max(float((shares * (1 - np.eye(len(classes)))).max()), 1e-9)
     cells = []
     for (row, column), share in np.ndenumerate(shares):
@@ -204,7 +205,7 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> Markup:
                 "color": "var(--right)" if right else "var(--wrong)",
                 # No darker than lets the text be read.
                 "opacity": round(0.45 * share if right else 0.6 * (share / largest) ** 0.5, 3),
-                "text": percent(int(counts[row, column]), int(counts[row].sum())),
+                "text": str(percents[row, column] or ""),
                 "tip": f"{counts[row, column]:,} of {counts[row].sum():,} {classes[row]}\n"
                 + ("recognised" if right else f"taken for {classes[column]}")
                 + f": {100 * share:.1f}%",
@@ -230,11 +231,6 @@ def confusion(counts: np.ndarray, classes: Sequence[str]) -> Markup:
     words = base.mark_text(aria=False).encode(text="text:N")
     size = 25 * len(classes)
     return _draw(drawn + words + _hits(cells, x=x, y=y), height=size, width=size)
-
-
-def percent(count: int, of: int) -> str:
-    """Return a share in whole percent as the confusion matrix has it; nothing below half of one."""
-    return f"{100 * count / of:.0f}" if of and count / of >= BLANK else ""
 
 
 def reliability(bins: Sequence[tuple[float, float, int]]) -> Markup:
@@ -335,7 +331,7 @@ _NAMED: dict[str, Any] = {"title": None, "grid": False, "labelColor": "var(--ink
 
 def _hits(rows: Sequence[dict[str, Any]], **encoding: Any) -> alt.Chart:
     """Return invisible rectangles that carry the rows' tips."""
-    mark = alt.Chart(pd.DataFrame(rows)).mark_rect(fill="transparent", opacity=1)
+    mark = alt.Chart(pd.DataFrame(rows)).mark_rect(fill="var(--ink)", fillOpacity=0)
     return mark.encode(description="tip:N", **encoding)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from fashion_cnn.base.models import MODELS
+from fashion_cnn.tools.report import staleness
 from fashion_cnn.tools.report.statistics import Change, Predictions, adjusted, by_intervals, paired
 from fashion_cnn.tools.revision import MissingError, Revision
 
@@ -66,18 +67,29 @@ class Comparison:
     metrics: Mapping[str, Mapping[str, Any]]
     before: Mapping[str, Mapping[str, Any]]
     predictions: Mapping[str, Predictions]
+    old_predictions: Mapping[str, Predictions]
     changes: Mapping[str, Mapping[str, Change]]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    """What is stale: not shown, or shown though files have changed since."""
+    differences: tuple[str, ...]
+    """What differs between the revisions: parameters, code, data."""
 
     @property
     def same(self) -> bool:
         """Whether there is nothing to compare."""
         return self.now.same_as(self.baseline)
 
+    def sides(self) -> list[tuple[Revision, str]]:
+        """The revisions to show, each with what its captions add to the network's name."""
+        return [(self.now, "")] + ([] if self.same else [(self.baseline, ", baseline")])
+
 
 def compare(now: Revision, baseline: Revision) -> Comparison:
     """Read both revisions' metrics and predictions, and test each network's changes."""
     notes: list[str] = []
+    revisions = (now,) if now.same_as(baseline) else (now, baseline)
+    warnings = [line for each in revisions for line in staleness.withhold(each)]
     predictions, old_predictions = (_predictions(each, notes) for each in (now, baseline))
     metrics, before = (_numbers(each, notes) for each in (now, baseline))
     changes = {
@@ -90,7 +102,18 @@ def compare(now: Revision, baseline: Revision) -> Comparison:
     tested = adjusted([changes[model][name] for model, name in flat])
     for (model, name), change in zip(flat, tested, strict=True):
         changes[model][name] = change
-    return Comparison(now, baseline, metrics, before, predictions, changes, tuple(notes))
+    return Comparison(
+        now,
+        baseline,
+        metrics,
+        before,
+        predictions,
+        old_predictions,
+        changes,
+        tuple(notes),
+        tuple(warnings),
+        tuple(staleness.differences(now, baseline)),
+    )
 
 
 def short(value: float) -> str:

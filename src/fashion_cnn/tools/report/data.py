@@ -133,13 +133,18 @@ def _split(revision: Revision) -> Dataset:
 def _confidence(
     revision: Revision, model: str, unseen: Images, new: Images, folder: Path
 ) -> drift.Drift:
+    name = f"data/models/{model}.safetensors"
     path = folder / f"{model}.safetensors"
-    path.write_bytes(revision.read(f"data/models/{model}.safetensors"))
+    path.write_bytes(revision.read(name))
+    try:
+        trained = weights.load(path, model)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), f"{name} of {revision.title}")) from None
     return drift.confidence(
-        weights.load(path, model),
+        trained,
         unseen[:CONFIDENT_IMAGES],
         new[:CONFIDENT_IMAGES],
-        prepare("auto", "auto"),
+        prepare("auto", trained.precision),
         batch_size=100,
     )
 
@@ -168,13 +173,12 @@ def _labels(training: Images, new: Images, title: str) -> Chart:
     rows = []
     for number, name in enumerate(new.classes):
         here, before = (float(share[number]) for share in shares)
-        told = (f"{100 * here:.1f}%", f"{title}: {100 * before:.1f}%")
         rows.append(
             (
                 name,
                 [
-                    charts.Dot("This run", "train", here, tip=f"This run: {told[0]}"),
-                    charts.Dot("Baseline", "before", before, tip=told[1]),
+                    charts.Dot("This run", "train", here, tip=f"This run: {here:.1%}"),
+                    charts.Dot("Baseline", "before", before, tip=f"{title}: {before:.1%}"),
                 ],
             )
         )

@@ -1,7 +1,7 @@
 """Sections of diagrams: training curves, confusion, classes, calibration."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,8 @@ from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Chart, Section, Table
 from fashion_cnn.tools.report.compare import TITLES, Comparison
-from fashion_cnn.tools.report.revision import MissingError, Revision
 from fashion_cnn.tools.report.statistics import reliability
+from fashion_cnn.tools.revision import MissingError, Revision
 
 COLUMNS = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 MEASURES = {
@@ -46,47 +46,102 @@ def curves(comparison: Comparison) -> Section:
     return Section("curves", "Training", lead, figures, notes)
 
 
-def confusion(revision: Revision) -> Section:
-    """Return what each class was taken for."""
+def confusion(comparison: Comparison) -> Section:
+    """Return what each class was taken for, in both revisions where they differ."""
     figures, notes = [], []
     for model, title in TITLES.items():
-        try:
-            table = revision.csv(f"plots/confusion/{model}.csv", ["actual", "predicted"])
-            names = revision.csv(f"plots/classes/{model}.csv", ["class"])["class"].tolist()
-        except MissingError as missing:
-            notes.append(str(missing))
-            continue
-        counted = pd.crosstab(table["actual"], table["predicted"])
-        counts = counted.reindex(index=names, columns=names, fill_value=0).to_numpy()
-        errors = counts * (1 - np.eye(len(names), dtype=int))
-        row, column = np.unravel_index(errors.argmax(), errors.shape)
-        most = f"{names[row]} taken for {names[column]}, {errors[row, column]:,} times"
-        rows = [[name, *map(str, line)] for name, line in zip(names, counts, strict=True)]
-        figures.append(
-            Chart(
-                caption=f"{title}: percent of each class",
-                label=f"Confusion of {title}. Most often: {most}",
-                svg=charts.confusion(counts, names),
-                values=Table(f"{title}: images, actual by predicted", ("", *names), rows),
-            )
-        )
-    lead = "A row is what the image is, a column what the network says; errors are tinted warm."
+        drawn: list[pd.DataFrame] = []
+        for revision, side in comparison.sides():
+            try:
+                counts = _confusion(revision, model)
+            except MissingError as missing:
+                notes.append(str(missing))
+                continue
+            if not any(counts.equals(other) for other in drawn):
+                drawn.append(counts)
+                figures.append(_confusion_chart(counts, title + side))
+    lead = (
+        "A row is what the image is, a column what the network says, in percent of the row; errors "
+        "are tinted warm. Look for squares of them: classes that are taken for each other."
+    )
     return Section("confusion", "What is taken for what", lead, figures, notes)
 
 
-def classes(revision: Revision) -> Section:
-    """Return precision, recall and F1 of each class."""
-    notes, tables = [], {}
-    for model in MODELS:
-        try:
-            table = revision.csv(f"plots/classes/{model}.csv", ["class", *MEASURES])
-            # Of a class that is never named, the precision counts as 0.
-            tables[model] = table.set_index("class")[list(MEASURES)].fillna(0.0)
-        except MissingError as missing:
-            notes.append(str(missing))
+def classes(comparison: Comparison) -> Section:
+    """Return precision, recall and F1 of each class, in both revisions where they differ."""
+    figures: list[Chart] = []
+    notes: list[str] = []
+    drawn: list[dict[str, pd.DataFrame]] = []
+    for revision, side in comparison.sides():
+        tables = {}
+        for model in MODELS:
+            try:
+                table = revision.csv(f"plots/classes/{model}.csv", ["class", *MEASURES])
+                # Of a class that is never named, the precision counts as 0.
+                tables[model] = table.set_index("class")[list(MEASURES)].fillna(0.0)
+            except MissingError as missing:
+                notes.append(str(missing))
+        again = drawn and all(
+            model in drawn[0] and table.equals(drawn[0][model]) for model, table in tables.items()
+        )
+        if tables and not again:
+            drawn.append(tables)
+            figures += _class_charts(tables, side)
+    lead = "Which classes are hard, and for whom."
+    return Section("classes", "Class by class", lead, figures, notes)
+
+
+def calibration(comparison: Comparison) -> Section:
+    """Return accuracy against confidence, in both revisions where they differ."""
+    figures = []
+    sides = [
+        (comparison.predictions, comparison.metrics),
+        (comparison.old_predictions, comparison.before),
+    ]
+    for model, title in TITLES.items():
+        drawn: list[pd.DataFrame] = []
+        for (_, side), (predictions, metrics) in zip(comparison.sides(), sides, strict=False):
+            if model not in predictions:
+                continue
+            table = reliability(predictions[model])
+            if not any(table.equals(other) for other in drawn):
+                drawn.append(table)
+                error = metrics[model].get("expected_calibration_error")
+                figures.append(_calibration_chart(table, title + side, error))
+    lead = (
+        "Of the answers given with 90% confidence, 90% should be right: bars on the dashed line. "
+        "Dots are the confidence itself; bins of fewer than 30 images are faint."
+    )
+    notes = [note for note in comparison.notes if "data/predictions" in note]
+    return Section("calibration", "How sure they are", lead, figures, notes)
+
+
+def _confusion(revision: Revision, model: str) -> pd.DataFrame:
+    """Return counts (classes, classes), actual by predicted, in the classes' own order."""
+    table = revision.csv(f"plots/confusion/{model}.csv", ["actual", "predicted"])
+    names = revision.csv(f"plots/classes/{model}.csv", ["class"])["class"].tolist()
+    counted = pd.crosstab(table["actual"], table["predicted"])
+    return counted.reindex(index=names, columns=names, fill_value=0)
+
+
+def _confusion_chart(counted: pd.DataFrame, title: str) -> Chart:
+    counts, names = counted.to_numpy(), [str(name) for name in counted.index]
+    errors = counts * (1 - np.eye(len(names), dtype=int))
+    row, column = np.unravel_index(errors.argmax(), errors.shape)
+    most = f"{names[row]} taken for {names[column]}, {errors[row, column]:,} times"
+    rows = [[name, *map(str, line)] for name, line in zip(names, counts, strict=True)]
+    return Chart(
+        caption=f"{title}: most often {most}",
+        label=f"Confusion of {title}. Most often: {most}",
+        svg=charts.confusion(counts, names),
+        values=Table(f"{title}: images, actual by predicted", ("", *names), rows),
+    )
+
+
+def _class_charts(tables: Mapping[str, pd.DataFrame], side: str) -> list[Chart]:
     figures = []
     span = [float(table.to_numpy().min()) for table in tables.values()] + [1.0]
-    for measure, meaning in MEASURES.items() if tables else ():
+    for measure, meaning in MEASURES.items():
         names = next(iter(tables.values())).index
         rows = [
             (
@@ -101,53 +156,40 @@ def classes(revision: Revision) -> Section:
         worst = min(rows, key=lambda row: min(dot.value for dot in row[1]))[0]
         cells = [[name, *(f"{100 * dot.value:.1f}%" for dot in dots)] for name, dots in rows]
         heads = ("", *(TITLES[model] for model in tables))
+        title = f"{MEASURES_TITLES[measure]}{side}"
         figures.append(
             Chart(
-                caption=f"{MEASURES_TITLES[measure]}: {meaning}",
-                label=f"{MEASURES_TITLES[measure]} by class and network; lowest for {worst}",
+                caption=f"{title}: {meaning}",
+                label=f"{title} by class and network; lowest for {worst}",
                 svg=charts.dots(rows, measure, span),
-                values=Table(f"{MEASURES_TITLES[measure]} by class", heads, cells),
+                values=Table(f"{title} by class", heads, cells),
                 key=[(model, TITLES[model]) for model in tables],
             )
         )
-    lead = "Which classes are hard, and for whom."
-    return Section("classes", "Class by class", lead, figures, notes)
+    return figures
 
 
-def calibration(comparison: Comparison) -> Section:
-    """Return accuracy against confidence."""
-    figures = []
-    for model, predictions in comparison.predictions.items():
-        table = reliability(predictions)
-        bins = [
-            (float(confidence), float(accuracy), int(images))
-            for confidence, accuracy, images in table.itertuples(index=False)
+def _calibration_chart(table: pd.DataFrame, title: str, error: float | None) -> Chart:
+    bins = [
+        (float(confidence), float(accuracy), int(images))
+        for confidence, accuracy, images in table.itertuples(index=False)
+    ]
+    words = "" if error is None else f", expected error {100 * error:.2f}%"
+    rows = [
+        [
+            f"to {100 * (number + 1) / len(bins):.0f}%",
+            f"{count:,}",
+            *("–" if not count else f"{100 * share:.1f}%" for share in (confidence, accuracy)),
         ]
-        error = comparison.metrics[model].get("expected_calibration_error")
-        said = "" if error is None else f", expected error {100 * error:.2f}%"
-        rows = [
-            [
-                f"to {100 * (number + 1) / len(bins):.0f}%",
-                f"{count:,}",
-                *("–" if not count else f"{100 * share:.1f}%" for share in (confidence, accuracy)),
-            ]
-            for number, (confidence, accuracy, count) in enumerate(bins)
-        ]
-        heads = ("Confidence", "Images", "Mean confidence", "Accuracy")
-        figures.append(
-            Chart(
-                caption=f"{TITLES[model]}{said}",
-                label=f"Accuracy by confidence of {TITLES[model]}{said}",
-                svg=charts.reliability(bins),
-                values=Table(f"{TITLES[model]}: accuracy by confidence", heads, rows),
-            )
-        )
-    lead = (
-        "Of the answers given with 90% confidence, 90% should be right: bars on the dashed line. "
-        "Dots are the confidence itself; bins of fewer than 30 images are faint."
+        for number, (confidence, accuracy, count) in enumerate(bins)
+    ]
+    heads = ("Confidence", "Images", "Mean confidence", "Accuracy")
+    return Chart(
+        caption=f"{title}{words}",
+        label=f"Accuracy by confidence of {title}{words}",
+        svg=charts.reliability(bins),
+        values=Table(f"{title}: accuracy by confidence", heads, rows),
     )
-    notes = [note for note in comparison.notes if comparison.now.title in note]
-    return Section("calibration", "How sure they are", lead, figures, notes)
 
 
 def _curve(
@@ -173,7 +215,7 @@ def _curve(
         key.append(("before", "baseline"))
     last = table.iloc[-1]
     final = last[f"validation_{what}"]
-    said = f"{100 * final:.2f}%" if percent else f"{final:.4f}"
+    shown = f"{100 * final:.2f}%" if percent else f"{final:.4f}"
     rows = [
         [f"{epoch:g}", f"{training:.4f}", f"{validation:.4f}"]
         for epoch, training, validation in table[
@@ -182,8 +224,8 @@ def _curve(
     ]
     name = f"{TITLES[model]}: {what}"
     return Chart(
-        caption=f"{name}, {said} at the end",
-        label=f"{name} by epoch. Validation ends at {said} after epoch {last['epoch']:g}",
+        caption=f"{name}, {shown} at the end",
+        label=f"{name} by epoch. Validation ends at {shown} after epoch {last['epoch']:g}",
         svg=charts.curves(lines, "epoch", y_title, span, percent),
         values=Table(f"{name} by epoch", ("Epoch", "Training", "Validation"), rows),
         key=key,

@@ -3,7 +3,8 @@
 import base64
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
@@ -11,99 +12,116 @@ from pathlib import PurePosixPath
 from PIL import Image, UnidentifiedImageError
 
 from fashion_cnn.tools.report.blocks import Gallery, Picture, Section, Table
-from fashion_cnn.tools.report.compare import TITLES
-from fashion_cnn.tools.report.revision import MissingError, Revision
+from fashion_cnn.tools.report.compare import TITLES, Comparison
+from fashion_cnn.tools.revision import MissingError, Revision
 
+# Of which feature maps are shown: an easy image and a hard one.
+SHOWN_IMAGES = 2
 MISTAKES = {
     "confident_mistakes": "the most confident mistakes",
     "likely_mislabelled": "likeliest mislabelled",
 }
 
 
-def kernels(revision: Revision) -> Section:
+def kernels(comparison: Comparison) -> Section:
     """Return the kernels of every convolution, before and after training."""
+    lead = (
+        "Every convolution before and after training, from the same seed: left the random start, "
+        "right what training made of it. Red adds, blue subtracts. In LeNet's first layer look "
+        "for edges, where red meets blue; in the wide networks most kernels hardly move."
+    )
+    section = Section("kernels", "What they learned", lead, [])
     return _by_network(
-        revision,
-        Section(
-            "kernels",
-            "What the kernels became",
-            "Every convolution before and after training, from the same seed.",
-            [],
-        ),
-        lambda model: revision.pictures(f"plots/kernels/{model}"),
-        lambda model, path: (
-            path.stem,
-            f"Kernels of {path.stem} of {TITLES[model]}, before and after training",
-        ),
+        comparison,
+        section,
+        lambda revision, model: {"": revision.pictures(f"plots/kernels/{model}")},
+        lambda model, path: f"Kernels of {path.stem} of {TITLES[model]}, before and after training",
     )
 
 
-def feature_maps(revision: Revision) -> Section:
-    """Return the feature maps, layer by layer, of the first of the chosen images."""
+def feature_maps(comparison: Comparison) -> Section:
+    """Return the feature maps, layer by layer, of the chosen images."""
 
-    def chosen(model: str) -> list[str]:
+    def by_image(revision: Revision, model: str) -> dict[str, list[str]]:
         found = revision.pictures(f"plots/feature_maps/{model}")
-        first = min({str(PurePosixPath(path).parent) for path in found}, key=natural)
-        return [path for path in found if str(PurePosixPath(path).parent) == first]
-
-    def words(model: str, path: PurePosixPath) -> tuple[str, str]:
-        return path.stem, f"Output of {path.stem} of {TITLES[model]} for the chosen image"
+        folders = sorted({PurePosixPath(path).parent.name for path in found}, key=natural)
+        return {
+            f": test image {name}{_answer(comparison, model, name)}": [
+                path for path in found if PurePosixPath(path).parent.name == name
+            ]
+            for name in folders[:SHOWN_IMAGES]
+        }
 
     lead = (
-        "What each layer makes of one image, from the first to the last, in the network's own "
-        "forward pass."
+        "What each layer makes of an image, in the network's own forward pass: first an outline "
+        "that one still recognises, at last a few places that are on or off. A hard image lights "
+        "up the channels of several classes."
     )
-    section = Section("feature-maps", "What each layer sees", lead, [])
-    section = _by_network(revision, section, chosen, words, large=True)
+    section = _by_network(
+        comparison,
+        Section("feature-maps", "What each layer sees", lead, []),
+        by_image,
+        lambda model, path: (
+            f"Output of {path.stem} of {TITLES[model]} for test image {path.parent.name}"
+        ),
+    )
     rows = []
     for model, title in TITLES.items():
-        counted = revision.metrics(f"metrics/export_images/{model}.json")
-        if "dead_channels" in counted and "channels" in counted:
-            rows.append(
-                (
-                    title,
-                    f"{counted['dead_channels']:,}",
-                    f"{counted['channels']:,}",
-                    f"{counted.get('images', 0):,}",
-                )
-            )
+        path = f"metrics/export_images/{model}.json"
+        with suppress(MissingError):
+            counted = comparison.now.numbers_in(path, model)
+            if "dead_channels" in counted and "channels" in counted:
+                numbers = counted["dead_channels"], counted["channels"], counted.get("images", 0)
+                rows.append((title, *(f"{number:,}" for number in numbers)))
     if not rows:
         return section
     heads = ("Network", "Dead", "Channels", "Test images looked at")
     table = Table("Channels that are zero for every image", heads, rows)
-    return replace(section, figures=[table, *section.figures])
+    return replace(section, figures=[*section.figures, table])
 
 
-def attention(revision: Revision) -> Section:
+def attention(comparison: Comparison) -> Section:
     """Return Grad-CAM of each network."""
-    lead = "Grad-CAM: the parts of the image that spoke for the class."
-    section = Section("attention", "Where they looked", lead, [])
+    lead = (
+        "Grad-CAM: bright is what spoke for the answer. Look whether that is the garment or its "
+        "surroundings, and how coarse the map is: it has no more cells than the layer that it is "
+        "read from."
+    )
     return _by_network(
-        revision,
-        section,
-        lambda model: [f"plots/grad_cam/{model}.png"],
-        lambda model, _: ("Grad-CAM", f"Grad-CAM of {TITLES[model]} over the chosen images"),
-        large=True,
+        comparison,
+        Section("attention", "Where they look", lead, []),
+        lambda _, model: {"": [f"plots/grad_cam/{model}.png"]},
+        lambda model, _: f"Grad-CAM of {TITLES[model]} over the chosen images",
     )
 
 
-def mistakes(revision: Revision) -> Section:
+def mistakes(comparison: Comparison) -> Section:
     """Return the galleries of mistakes."""
     lead = (
         "Where a network is most sure and wrong, and where the label itself may be: images whose "
-        "label it finds least likely."
+        "label it finds least likely. Would you have known?"
     )
-    section = Section("mistakes", "Where they fail", lead, [])
     return _by_network(
-        revision,
-        section,
-        lambda model: [f"plots/evaluate/{model}/{name}.png" for name in MISTAKES],
+        comparison,
+        Section("mistakes", "Where they fail", lead, []),
+        lambda _, model: {"": [f"plots/evaluate/{model}/{name}.png" for name in MISTAKES]},
         lambda model, path: (
-            MISTAKES[path.stem].capitalize(),
-            f"{TITLES[model]}: {MISTAKES[path.stem]}, each with label, answer and probability",
+            f"{TITLES[model]}: {MISTAKES[path.stem]}, each with label, answer and probability"
         ),
-        large=True,
+        folded="likely_mislabelled",
     )
+
+
+def _answer(comparison: Comparison, model: str, image: str) -> str:
+    """Say what a test image is and what the network takes it for, if its predictions are here."""
+    found = comparison.predictions.get(model)
+    if found is None or not image.isdigit() or int(image) >= len(found.labels):
+        return ""
+    label, answer = found.labels[int(image)], found.answers[int(image)]
+    sure = f"with {found.probabilities[int(image), answer]:.0%}"
+    if label == answer:
+        return f", {found.classes[label]}, recognised {sure}"
+    return f", {found.classes[label]}, taken for {found.classes[answer]} {sure}"
 
 
 def natural(text: str) -> list[tuple[int, str]]:
@@ -131,34 +149,57 @@ def embed(content: bytes) -> tuple[str, int, int]:
 
 
 def _by_network(
-    revision: Revision,
+    comparison: Comparison,
     section: Section,
-    paths: Callable[[str], Sequence[str]],
-    words: Callable[[str, PurePosixPath], tuple[str, str]],
-    *,
-    large: bool = False,
+    paths: Callable[[Revision, str], Mapping[str, Sequence[str]]],
+    words: Callable[[str, PurePosixPath], str],
+    folded: str = "",
 ) -> Section:
-    """Return the section with a gallery a network, and a note for what is missing."""
-    galleries, notes = [], []
-    order = _layers(revision)
-    for model in TITLES:
-        pictures = []
-        try:
-            found = sorted(paths(model), key=partial(_place, order.get(model, [])))
-        except MissingError as missing:
-            notes.append(str(missing))
-            continue
-        for path in found:
+    """Return the section with galleries of each network, and a note for what is missing.
+
+    Args:
+        comparison: the baseline's pictures are shown too, where they are others.
+        section: all but its figures.
+        paths: returns a network's pictures, by what a caption adds to its name.
+        words: returns what a picture shows.
+        folded: the name of a picture that is folded; of layers, all but the first and the last.
+    """
+    galleries: list[Gallery] = []
+    notes: list[str] = []
+    order = _layers(comparison.now)
+    for model, title in TITLES.items():
+        shown: dict[str, bytes] = {}
+        for revision, side in comparison.sides():
             try:
-                source, width, height = embed(revision.read(path))
+                found = paths(revision, model)
             except MissingError as missing:
-                notes.append(str(missing) if path in str(missing) else f"{path} {missing}")
+                notes.append(str(missing))
                 continue
-            title, alt = words(model, PurePosixPath(path))
-            pictures.append(Picture(title, alt, source, width, height, path))
-        if pictures:
-            galleries.append(Gallery(TITLES[model], pictures, large))
-    return Section(section.name, section.title, section.lead, galleries, notes)
+            for caption, files in found.items():
+                ranked = sorted(files, key=partial(_place, order.get(model, [])))
+                ends = {*ranked[:1], *ranked[-1:]} if not folded else set(ranked)
+                large: list[Picture] = []
+                small: list[Picture] = []
+                for path in ranked:
+                    try:
+                        content = revision.read(path)
+                        if side and (content == shown.get(path) or path not in ends):
+                            continue
+                        picture = _picture(content, words(model, PurePosixPath(path)) + side, path)
+                    except MissingError as missing:
+                        notes.append(str(missing) if path in str(missing) else f"{path} {missing}")
+                        continue
+                    shown.setdefault(path, content)
+                    wanted = path in ends and not (folded and folded in path)
+                    (large if wanted else small).append(picture)
+                if large or small:
+                    galleries.append(Gallery(title + caption + side, large, small))
+    return replace(section, figures=galleries, notes=notes)
+
+
+def _picture(content: bytes, words: str, path: str) -> Picture:
+    source, width, height = embed(content)
+    return Picture(PurePosixPath(path).stem.replace("_", " "), words, source, width, height, path)
 
 
 def _layers(revision: Revision) -> dict[str, list[str]]:

@@ -1,27 +1,143 @@
-"""Sections on what was measured: changes, the networks side by side, pairs of them."""
+"""Sections on what was measured: the networks side by side, pairs of them, changes."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
+from fashion_cnn.pairwise import compare as compare_models
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
 from fashion_cnn.tools.report.compare import METRICS, TITLES, Comparison, Metric
-from fashion_cnn.tools.report.revision import MissingError, Revision
-from fashion_cnn.tools.report.statistics import LEVEL, Change
+from fashion_cnn.tools.report.staleness import parameters
+from fashion_cnn.tools.report.statistics import LEVEL, Change, wilson
+from fashion_cnn.tools.revision import MissingError, Revision
 
 SHARE = {metric.name: metric for metric in METRICS}["accuracy"]
 
 
+def networks(comparison: Comparison) -> Section:
+    """Return what the networks are, how well each does, and how sure that is."""
+    now = comparison.now
+    rows: list[tuple[str, list[charts.Dot]]] = []
+    notes = list(comparison.warnings)
+    for model, values in comparison.metrics.items():
+        if "accuracy" not in values:
+            stage = f"evaluate@{model}"
+            notes.append(
+                f"The accuracy of {TITLES[model]} is not in {now.title}: dvc repro {stage}"
+            )
+            continue
+        dots = [_dot(values, model, now.title)]
+        if not comparison.same and "accuracy" in comparison.before[model]:
+            dots.append(_dot(comparison.before[model], "before", comparison.baseline.title))
+        rows.append((TITLES[model], dots))
+    figures: list[Chart | Table] = []
+    if rows:
+        span = [v for _, dots in rows for dot in dots for v in (dot.low or 0, dot.high or 0)]
+        words = "; ".join(f"{name} {100 * dots[0].value:.2f}%" for name, dots in rows)
+        figures.append(
+            Chart(
+                caption="Accuracy on the test images, with its 95% interval",
+                label=f"Test accuracy: {words}",
+                svg=charts.dots(rows, "test accuracy", span),
+                key=() if comparison.same else [("before", comparison.baseline.title)],
+            )
+        )
+    table = _built(now)
+    for metric in METRICS:
+        table.append([metric.title, *(_cell(comparison, model, metric) for model in MODELS)])
+    measured = comparison.metrics.values()
+    table.append(["Epochs", *(str(values.get("epoch", "–")) for values in measured)])
+    table.append(["Precision", *map(_precision, measured)])
+    figures.append(Table("The networks side by side", ("", *TITLES.values()), table))
+    lead = (
+        "A small network of 1998, a narrow one in the manner of 2014, and its full-width original: "
+        "the same images for all three, the test images read once."
+    )
+    return Section("networks", "The three networks", lead, figures, notes)
+
+
+def pairs(comparison: Comparison) -> Section:
+    """Return McNemar's test between the networks."""
+    title = "Does one beat another?"
+    try:
+        found = compared(comparison)
+        rows = [_pair(values) for values in found["pairs"]]
+        lead = (
+            f"{verdict(found)} Drawn are the images that exactly one of two networks gets right. "
+            f"All three are wrong about {found['all_wrong']:,} of {found['images']:,} images."
+        )
+    except InputError as error:
+        return Section("pairs", title, "", [], [str(error)])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return Section("pairs", title, "", [], ["metrics/compare_models.json cannot be read"])
+    chart = Chart(
+        caption="Images that one network alone gets right",
+        label="McNemar's test: " + "; ".join(row.tip.replace("\n", ", ") for row in rows),
+        svg=charts.pairs(rows),
+    )
+    table = Table(
+        "McNemar's exact test",
+        ("Networks", "First alone right", "Second alone right", "p"),
+        [
+            (
+                " and ".join(row.names),
+                *(f"{count:,}" for count in row.counts),
+                _p(float(values["p_value"])),
+            )
+            for row, values in zip(rows, found["pairs"], strict=True)
+        ],
+    )
+    return Section("pairs", title, lead, [chart, table])
+
+
+def compared(comparison: Comparison) -> dict[str, Any]:
+    """Return how the networks' answers differ: from the predictions at hand, else from the file.
+
+    Raises:
+        InputError: there is neither, or the predictions are of different images.
+    """
+    if set(comparison.predictions) == set(MODELS):
+        tables = {
+            model: pd.DataFrame({"label": answers.labels, "predicted": answers.answers})
+            for model, answers in comparison.predictions.items()
+        }
+        found = compare_models({model: t.reset_index() for model, t in tables.items()})
+    else:
+        found = comparison.now.json("metrics/compare_models.json")
+    return {**found, **(found.get("details") or [{}])[0]}
+
+
+def verdict(found: dict[str, Any]) -> str:
+    """Say which networks differ by more than the noise of the test images, or that they tie."""
+    better = []
+    for pair in found["pairs"]:
+        names = TITLES[pair["first"]], TITLES[pair["second"]]
+        if pair["p_value"] < LEVEL:
+            first = pair["first_only_right"] > pair["second_only_right"]
+            better.append(" beats ".join(names if first else names[::-1]))
+    if not better:
+        return "They tie: no pair differs by more than the noise of the test images."
+    return f"By more than the noise of the test images, {' and '.join(better)}."
+
+
 def changes(comparison: Comparison) -> Section:
     """Return each number's change against the baseline, and whether it is more than noise."""
-    title = f"Against {comparison.baseline.title}"
     if comparison.same:
         lead = (
             "The baseline is this very commit: nothing differs. Name another with --baseline, or "
             "make report BASELINE=..."
         )
-        return Section("changes", title, lead, [_changes(comparison)], [])
+        return Section("changes", "What changed", lead, [])
+    differ = ", ".join(comparison.differences[:3]) or "nothing that a result depends on"
+    more = len(comparison.differences) - 3
+    title = f"What changed: {differ}" + (f", and {more} more" if more > 0 else "")
     lead = (
+        f"Against {comparison.baseline.title}. "
         "More than noise: unlikely (5%, adjusted for the number of tests) if both revisions were "
         "equally good, by a test paired by image where both revisions' predictions are in the "
         "cache, else where 95% intervals do not overlap. The noise is that of the images; another "
@@ -48,57 +164,6 @@ def changes(comparison: Comparison) -> Section:
             ),
         )
     return Section("changes", title, lead, figures, comparison.notes)
-
-
-def networks(comparison: Comparison) -> Section:
-    """Return the networks' numbers side by side."""
-    now = comparison.now
-    rows: list[list[Cell | str]] = [
-        [metric.title, *(_cell(comparison, model, metric) for model in MODELS)]
-        for metric in METRICS
-    ]
-    notes = []
-    if now.is_workspace:
-        rows += _speeds(now)
-    else:
-        notes.append("Seconds and images a second differ from run to run: no commit holds them")
-    lead = "The same test images for all three, read once, in evaluate."
-    table = Table("The networks side by side", ("", *TITLES.values()), rows)
-    return Section("networks", "Three networks side by side", lead, [table], notes)
-
-
-def pairs(revision: Revision) -> Section:
-    """Return McNemar's test between the networks."""
-    title = "One network against another"
-    try:
-        found = revision.json("metrics/compare_models.json")
-        rows = [_pair(values) for values in found["pairs"]]
-        lead = (
-            "Of the images that exactly one of two networks gets right, how many each does. "
-            f"All three are wrong about {found['all_wrong']:,} of {found['images']:,} images."
-        )
-    except MissingError as missing:
-        return Section("pairs", title, "", [], [str(missing)])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return Section("pairs", title, "", [], ["metrics/compare_models.json cannot be read"])
-    chart = Chart(
-        caption="Images that one network alone gets right",
-        label="McNemar's test: " + "; ".join(row.tip.replace("\n", ", ") for row in rows),
-        svg=charts.pairs(rows),
-    )
-    table = Table(
-        "McNemar's exact test",
-        ("Networks", "First alone right", "Second alone right", "p"),
-        [
-            (
-                " and ".join(row.names),
-                *(f"{count:,}" for count in row.counts),
-                _p(float(values["p_value"])),
-            )
-            for row, values in zip(rows, found["pairs"], strict=True)
-        ],
-    )
-    return Section("pairs", title, lead, [chart, table])
 
 
 def _changes(comparison: Comparison) -> Table:
@@ -140,24 +205,49 @@ def _cell(comparison: Comparison, model: str, metric: Metric) -> Cell:
     return Cell(metric.show(value), below, title=exact)
 
 
-def _speeds(revision: Revision) -> list[list[Cell | str]]:
-    """Return what runs/ holds of the last training and evaluation."""
+def _built(revision: Revision) -> list[list[Cell | str]]:
+    """Return how each network is built, from the table of its layers; nothing without it."""
+    try:
+        table = revision.csv("plots/shapes.csv", ["model", "kind", "receptive_field"])
+    except MissingError:
+        return []
     rows: list[list[Cell | str]] = [
-        ["Training, seconds"],
-        ["Evaluation, images a second"],
-        ["One image, milliseconds"],
+        ["Layers with weights"],
+        ["A unit of the last convolution sees"],
     ]
+    values = parameters(revision)
     for model in MODELS:
-        try:
-            seconds = sum(row["seconds"] for row in revision.json(f"runs/{model}/timing.json"))
-            rows[0].append(f"{seconds:,.0f}")
-        except (MissingError, KeyError, TypeError):
-            rows[0].append("–")
-        speed: dict[str, Any] = revision.metrics(f"runs/{model}/evaluate.json")
-        many, one = speed.get("images_per_second"), speed.get("milliseconds_per_image")
-        rows[1].append("–" if many is None else f"{many:,.0f}")
-        rows[2].append("–" if one is None else f"{one:.2f}")
-    return [row for row in rows if set(row[1:]) != {"–"}]
+        layers = table[table["model"] == model]
+        convolutions = layers[layers["kind"] == "Conv2d"]
+        dense = int((layers["kind"] == "Linear").sum())
+        rows[0].append(f"{len(convolutions)} convolutional, {dense} dense")
+        fields = convolutions["receptive_field"].astype(str)
+        rows[1].append(seen(fields.iloc[-1], values.get(f"{model}.image_size")) if dense else "–")
+    return rows
+
+
+def seen(field: str, image_size: object) -> str:
+    """Say of how many pixels a receptive field such as "(5, 5)" is, or that it is all of them."""
+    pixels = [int(number) for number in re.findall(r"\d+", field)]
+    if isinstance(image_size, int) and pixels and min(pixels) >= image_size:
+        return "the whole image"
+    return " x ".join(map(str, pixels)) + " pixels" if pixels else "–"
+
+
+def _precision(values: Mapping[str, Any]) -> Cell:
+    trained, evaluated = (
+        (values.get(name) or {}).get("precision") for name in ("made_with", "evaluated_with")
+    )
+    words = "trained and evaluated in it" if evaluated == trained else f"evaluated in {evaluated}"
+    return Cell(trained or "–", words if evaluated else "")
+
+
+def _dot(values: Mapping[str, Any], color: str, title: str) -> charts.Dot:
+    low, high = values.get("accuracy_low"), values.get("accuracy_high")
+    if low is None or high is None:
+        low, high = wilson(values["accuracy"], int(values["images"]))
+    tip = f"{title}: {100 * values['accuracy']:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
+    return charts.Dot(title, color, values["accuracy"], low, high, tip)
 
 
 def _pair(values: dict[str, Any]) -> charts.Pair:
@@ -166,8 +256,8 @@ def _pair(values: dict[str, Any]) -> charts.Pair:
     counts = int(values["first_only_right"]), int(values["second_only_right"])
     alone = ", ".join(f"{name} alone right: {n:,}" for name, n in zip(names, counts, strict=True))
     p_value = float(values["p_value"])
-    verdict = "more than noise" if p_value < LEVEL else "within noise"
-    tip = f"{alone}\n{verdict}, {_p(p_value, sign=True)}"
+    words = "more than noise" if p_value < LEVEL else "within noise"
+    tip = f"{alone}\n{words}, {_p(p_value, sign=True)}"
     return charts.Pair(names, (first, second), counts, tip)
 
 

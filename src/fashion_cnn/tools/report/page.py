@@ -1,6 +1,8 @@
 """Sections -> report.html and report.md."""
 
+import re
 from collections.abc import Sequence
+from html import escape as html_escape
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,15 +22,14 @@ TEMPLATES = Environment(
 )
 # Sections of the page in short, and how many images it shows of each.
 SHORT = {
-    "summary": 1,
-    "changes": 1,
-    "data": 1,
-    "networks": 0,
-    "curves": 3,
+    "networks": 1,
     "pairs": 1,
     "mistakes": 3,
+    "curves": 3,
+    "changes": 1,
+    "data": 1,
+    "parameters": 0,
 }
-LONG = ("Parameters of the networks", "Other parameters")
 
 
 def html(comparison: Comparison, sections: Sequence[Section]) -> str:
@@ -40,6 +41,7 @@ def html(comparison: Comparison, sections: Sequence[Section]) -> str:
             baseline=comparison.baseline,
             same=comparison.same,
             heroes=heroes(comparison),
+            differences=comparison.differences,
             sections=sections,
             chart_css=text("chart.css"),
             page_css=text("page.css"),
@@ -51,19 +53,14 @@ def html(comparison: Comparison, sections: Sequence[Section]) -> str:
 
 def markdown(comparison: Comparison, sections: Sequence[Section], folder: str) -> str:
     """Return the page in short, for a pull request, with images of `folder`."""
-    chosen = [section for section in sections if section.name in SHORT]
     return TEMPLATES.get_template("report.md").render(
         now=comparison.now,
         baseline=comparison.baseline,
         same=comparison.same,
         sections=[
-            {
-                "title": section.title,
-                "lead": Markup(section.lead),
-                "notes": [Markup(note) for note in section.notes],
-                "figures": [Markup(words) for words in _figures(section, folder)],
-            }
-            for section in chosen
+            (section, [Markup(words) for words in _figures(section, folder)])
+            for section in sections
+            if section.name in SHORT
         ],
     )
 
@@ -84,12 +81,12 @@ def images(comparison: Comparison, sections: Sequence[Section]) -> dict[str, byt
 def _figures(section: Section, folder: str) -> list[str]:
     """Return a section's tables and images in Markdown."""
     tables = [
-        f"**{figure.caption}**\n\n{markdown_table(figure)}"
+        f"**{escape(figure.caption)}**\n\n{markdown_table(figure)}"
         for figure in section.figures
-        if isinstance(figure, Table) and figure.caption not in LONG
+        if isinstance(figure, Table)
     ]
     shown = [
-        f"![{_escape(figure.label if isinstance(figure, Chart) else figure.alt)}]({folder}/{name})"
+        f"![{escape(figure.label if isinstance(figure, Chart) else figure.alt)}]({folder}/{name})"
         for name, figure in _images(section)
     ]
     # Images in a row, so that drawings of the three networks stand side by side.
@@ -105,7 +102,7 @@ def _images(section: Section) -> list[tuple[str, Chart | Picture]]:
         if isinstance(figure, Chart):
             found.append(figure)
         elif isinstance(figure, Gallery):
-            found.append(figure.pictures[0])
+            found += figure.pictures[:1]
     return [
         (f"{section.name}_{number}.{'svg' if isinstance(figure, Chart) else 'png'}", figure)
         for number, figure in enumerate(found[: SHORT[section.name]], start=1)
@@ -121,18 +118,18 @@ def heroes(comparison: Comparison) -> list[dict[str, str]]:
         images = int(values["images"])
         low, high = wilson(values["accuracy"], images)
         change = comparison.changes[model].get("accuracy")
-        said = ""
+        words = ""
         if change and not comparison.same:
-            said = f"{METRICS[0].show_difference(change.difference)}: {change.verdict}"
+            words = f"{METRICS[0].show_difference(change.difference)}: {change.verdict}"
             if not change.difference:
-                said = "the same as the baseline"
+                words = "the same as the baseline"
         found.append(
             {
                 "model": model,
                 "title": TITLES[model],
                 "accuracy": METRICS[0].show(values["accuracy"]),
                 "interval": f"{100 * low:.2f} to {100 * high:.2f} on {images:,} test images",
-                "change": said,
+                "change": words,
             }
         )
     return found
@@ -142,7 +139,7 @@ def markdown_table(table: Table) -> str:
     """Return a table in GitHub's Markdown."""
     rows = [[_plain(cell) for cell in row] for row in table.rows]
     align = ["left"] + ["left" if table.text else "right"] * (len(table.columns) - 1)
-    heads = [_escape(name) for name in table.columns]
+    heads = [escape(name) for name in table.columns]
     return tabulate(rows, heads, "github", colalign=align, disable_numparse=True)
 
 
@@ -158,12 +155,18 @@ def text(name: str) -> Markup:
     return Markup((files("fashion_cnn.tools.report") / "templates" / name).read_text("utf-8"))
 
 
+def escape(words: str) -> Markup:
+    """Return words as they stand in Markdown: neither HTML, nor a link, nor a table's border."""
+    plain = html_escape(words.replace("\n", " "), quote=False)
+    return Markup(re.sub(r"([\\`*|\[\]])", r"\\\1", plain))
+
+
+TEMPLATES.filters["md"] = escape
+
+
 def _plain(cell: Cell | str) -> str:
     if isinstance(cell, str):
-        return _escape(cell)
-    shown = f"**{cell.text}**" if cell.mark else cell.text
-    return _escape(f"{shown} ({cell.below})" if cell.below else shown)
-
-
-def _escape(words: str) -> str:
-    return words.replace("|", "\\|").replace("\n", " ")
+        return escape(cell)
+    shown = escape(cell.text)
+    shown = Markup(f"**{shown}**") if cell.mark else shown
+    return f"{shown} ({escape(cell.below)})" if cell.below else shown

@@ -3,12 +3,11 @@
 from contextlib import closing
 from pathlib import Path
 
-from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text, written_atomically
 from fashion_cnn.tools.report import data, diagrams, images, numbers, page, run
 from fashion_cnn.tools.report.blocks import Section
 from fashion_cnn.tools.report.compare import Comparison, compare
-from fashion_cnn.tools.report.revision import Revision
+from fashion_cnn.tools.revision import Revision
 
 IMAGES = "report_images"
 
@@ -25,8 +24,6 @@ def write(root: Path, revision: str, baseline: str, output: Path) -> list[Path]:
     Returns:
         Both files.
     """
-    if output.exists() and not output.is_dir():
-        raise InputError(f"--output: expected a folder, got the file {output}")
     with closing(Revision(root, revision)) as now, closing(Revision(root, baseline)) as before:
         comparison = compare(now, before)
         sections = sections_of(comparison)
@@ -46,19 +43,19 @@ def sections_of(comparison: Comparison) -> list[Section]:
     """Return the page's sections, in order."""
     now = comparison.now
     return [
-        run.summary(comparison),
+        numbers.networks(comparison),
+        numbers.pairs(comparison),
+        images.kernels(comparison),
+        images.feature_maps(comparison),
+        images.attention(comparison),
+        images.mistakes(comparison),
+        diagrams.confusion(comparison),
+        diagrams.classes(comparison),
+        diagrams.calibration(comparison),
+        diagrams.curves(comparison),
         numbers.changes(comparison),
         data.data(comparison),
+        run.settings(comparison),
         run.pipeline_of(now),
-        numbers.networks(comparison),
-        diagrams.curves(comparison),
-        diagrams.confusion(now),
-        diagrams.classes(now),
-        diagrams.calibration(comparison),
-        numbers.pairs(now),
-        images.kernels(now),
-        images.feature_maps(now),
-        images.attention(now),
-        images.mistakes(now),
         run.provenance(now),
     ]
