@@ -122,6 +122,8 @@ environment:
 		"$$PYTHON" -m venv --clear .venv && \
 		$(LOCKED) requirements/run.txt && \
 		$(PIP) install --no-deps --no-build-isolation --editable . && \
+		python -m fashion_cnn.tools.plots_page .venv/plots.html && \
+		dvc config --local plots.html_template ../.venv/plots.html && \
 		cp requirements/run.txt .venv/run.txt; }
 
 test-environment: environment
