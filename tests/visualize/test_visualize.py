@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from fashion_cnn.visualize import drawing, figures
+from fashion_cnn.visualize.extraction import MapLayer
 from fashion_cnn.visualize.inspection import Example
 from fashion_cnn.visualize.panels import arrange
 
@@ -61,6 +62,25 @@ def test_kernels_say_their_shape_their_number_and_their_change() -> None:
     ]
     assert {"before training", "after training"} < set(texts)
     assert texts_of(kernels(before, before))[0] == "vgg, conv: weight (20, 1, 5, 5), 20 kernels"
+
+
+def test_kernels_that_look_alike_have_their_difference_beside_them_enlarged() -> None:
+    before = torch.ones(4, 1, 3, 3)
+    after = before.clone()
+    after[:, 0, 0] += 0.25
+    figure = kernels(before, after)
+    # 1.25 / 0.25 = 5
+    assert "difference, 5 times" in texts_of(figure)
+    assert drawn(figure, 2) == {0.0, 1.25}
+    turned = torch.randn(4, 1, 3, 3, generator=torch.Generator().manual_seed(0))
+    for other in (turned, before):
+        assert not any("difference" in text for text in texts_of(kernels(before, other)))
+
+
+def test_a_field_of_the_images_size_is_the_whole_image() -> None:
+    layer = MapLayer("conv", "convolution", "Conv2d", (8, 2, 2), (28, 30))
+    assert drawing.describe(layer, 28) == "conv (Conv2d): (8, 2, 2), sees the whole image"
+    assert drawing.describe(layer, 29) == "conv (Conv2d): (8, 2, 2), sees 28 x 30 pixels"
 
 
 def test_the_strongest_channel_after_training_is_named_and_drawn_in_both() -> None:

@@ -34,7 +34,9 @@ def draw_all(
         )
     for position, example in enumerate(findings.examples):
         for name, layers in findings.maps.items():
-            maps = {_describe(layer): output[position] for layer, output in layers}
+            maps = {
+                describe(layer, findings.image_size): output[position] for layer, output in layers
+            }
             yield (
                 f"feature_maps/{model}/{example.index}/{name}",
                 draw_feature_maps(
@@ -69,9 +71,11 @@ def save(pictures: Iterable[tuple[str, Figure]], folder: Path, log: Path) -> Non
     writer.close()
 
 
-def _describe(layer: MapLayer) -> str:
+def describe(layer: MapLayer, image_size: int) -> str:
+    """Return a layer's name, type and shape, and how much of the image one of its units sees."""
     title = f"{layer.name} ({layer.type}): {layer.shape}"
     if layer.receptive_field is None:
         return title
     height, width = layer.receptive_field
-    return f"{title}, sees {height} x {width} pixels"
+    whole = min(height, width) >= image_size
+    return f"{title}, sees " + ("the whole image" if whole else f"{height} x {width} pixels")

@@ -21,11 +21,16 @@ from fashion_cnn.visualize.panels import (
     place,
 )
 
+# The cosine between a layer's weights before and after training from which on they look alike.
+ALIKE = 0.9
+
 
 def draw_kernels(
     name: str, before: Tensor, after: Tensor, *, channel: str, max_kernels: int, colors: str
 ) -> Figure:
     """Draw a layer's kernels before and after training, in the same order, on one scale.
+
+    Where both look alike, their difference stands beside them, enlarged to that scale.
 
     Args:
         name: of the layer, for the title.
@@ -49,10 +54,16 @@ def draw_kernels(
         notes.append(f"each kernel's strongest of {inputs} input channels (kernel{arrow}channel)")
     moved, cosine = change(before, after)
     notes.append(f"training moved the layer by {moved:.0%} of its norm (cosine {cosine:.2f})")
+    panels = {"before training": before[drawn, channels], "after training": after[drawn, channels]}
+    # Kernels that training hardly turned look alike: what it added is drawn large enough to see.
+    added = panels["after training"] - panels["before training"]
+    if cosine >= ALIKE and (largest := float(added.abs().max())):
+        times = max(1, int(max(float(tiles.abs().max()) for tiles in panels.values()) / largest))
+        panels[f"difference, {times} times"] = times * added
     return draw_panels(
         f"{name}: weight {tuple(after.shape)}, {_count(len(drawn), kernels, 'kernels')}",
         "; ".join(notes),
-        {"before training": before[drawn, channels], "after training": after[drawn, channels]},
+        panels,
         labels=labels,
         colors=colors,
     )

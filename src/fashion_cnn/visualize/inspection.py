@@ -55,6 +55,7 @@ class Findings:
         maps: for each convolution, the layers to draw and their outputs (N, C, h, w).
         explained: the layer that Grad-CAM reads.
         heat: (N, h, w) in [0, 1], Grad-CAM's map of each image.
+        image_size: pixels per side of the network's input.
     """
 
     kernels: Mapping[str, tuple[Tensor, Tensor]]
@@ -64,6 +65,7 @@ class Findings:
     maps: Mapping[str, Sequence[tuple[MapLayer, Tensor]]]
     explained: MapLayer
     heat: Tensor
+    image_size: int
 
     def metrics(self, model: str) -> dict[str, Any]:
         """Return how many channels are dead, in all and by layer, as the metrics file has it.
@@ -140,6 +142,7 @@ def inspect(
         },
         explained=explained,
         heat=grad_cam(network, network.get_submodule(explained.name), inputs, predicted).cpu(),
+        image_size=transform.image_size,
     )
 
 

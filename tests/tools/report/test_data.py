@@ -85,11 +85,11 @@ def rows(text: str) -> dict[str, list[str]]:
 def test_other_images_are_compared_with_the_baselines(project: Path, tmp_path: Path) -> None:
     text = section(project, "shop", "grey", tmp_path / "written")
     found = rows(text)
-    assert found["Brightness"] == ["0.200", "0.400", "1.000", "<\N{NO-BREAK SPACE}0.001"]
+    assert found["Brightness"] == ["0.200", "0.400", "1.000", "&lt;\N{NO-BREAK SPACE}0.001"]
     assert found["Contrast"][:3] == ["0.000", "0.000", "0.000"]
     # The baseline has ten classes of almost the same size, this run has five.
     assert found["Largest label share"][1] == "0.200"
-    assert found["LeNet's confidence"][2:] == ["1.000", "<\N{NO-BREAK SPACE}0.001"]
+    assert found["LeNet's confidence"][2:] == ["1.000", "&lt;\N{NO-BREAK SPACE}0.001"]
     assert found["This run"][0].startswith("data/own/shop")
     assert found["Baseline"][0].startswith("Fashion-MNIST")
     assert found["This run"][1] != found["Baseline"][1]
