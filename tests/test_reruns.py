@@ -24,7 +24,7 @@ ALL = {"download"} | CHECK | TRAIN | EXPORT | EVALUATE | COMPARE
 # Each parameter and the stages that its change runs; the last pattern that fits decides.
 PARAMETERS: dict[str, set[str]] = {
     "dataset.*": TRAIN,
-    "dataset.folder": {"download"} | TRAIN,
+    **{f"dataset.{key}": {"download"} | TRAIN for key in ("folder", "image_size", "pictures.*")},
     "dataset.validation_images": CHECK | TRAIN,
     # The shape check takes seconds; a section is read whole, so that any key may be overruled.
     "training.*": CHECK | TRAIN,

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import Dataset
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.kind import Kind, read_kind
 from fashion_cnn.sources.own_data import adopt
@@ -33,7 +34,7 @@ def test_they_replace_what_was_there(own: Path, tmp_path: Path) -> None:
     destination = tmp_path / "data"
     destination.mkdir()
     (destination / "old").touch()
-    adopt(own, own.parent, destination)
+    adopt(own, own.parent, destination, Dataset())
     assert len(list(destination.iterdir())) == 4
     for subset, count in (("train", 30), ("t10k", 20)):
         images = dataset.read(destination, subset)  # type: ignore[arg-type]
@@ -50,7 +51,7 @@ def test_colour_other_sizes_and_the_names_of_classes_arrive(tmp_path: Path) -> N
     folder = write_folder(tmp_path / "own" / "shop", 12, train=train, t10k=t10k)
     names = tuple(f"number {index}" for index in range(12))
     (folder / "classes.txt").write_text("\n".join(names))
-    adopt(folder, folder.parent, tmp_path / "data")
+    adopt(folder, folder.parent, tmp_path / "data", Dataset())
     images = dataset.read(tmp_path / "data", "t10k")
     assert images.kind == Kind(names, 3, (9, 7))
     assert read_kind(tmp_path / "data") == (images.kind, 24)
@@ -94,7 +95,7 @@ def test_a_file_that_is_not_in_the_format_is_refused(
     if content is not None:
         (own / name).write_bytes(content)
     with pytest.raises(InputError) as error:
-        adopt(own, own.parent, tmp_path / "data")
+        adopt(own, own.parent, tmp_path / "data", Dataset())
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "data").exists()
@@ -111,4 +112,4 @@ def test_a_folder_that_dvc_does_not_watch_is_refused(
     (watched / "link").symlink_to(own)
     (watched / "circle").symlink_to(watched / "circle")
     with pytest.raises(InputError, match=r"expected null or a folder in data/watched/, which DVC"):
-        adopt(watched / elsewhere, watched, tmp_path / "data")
+        adopt(watched / elsewhere, watched, tmp_path / "data", Dataset())

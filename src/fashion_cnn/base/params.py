@@ -14,6 +14,7 @@ from fashion_cnn.base.recipes import (
     VGG,
     VGG11,
     Device,
+    ImageSize,
     LeNet,
     Recipe,
     Seed,
@@ -27,11 +28,32 @@ OnePerClass = Literal["one_per_class"]
 TestImage = Annotated[int, Field(ge=0, lt=10_000)]
 
 
+class Pictures(Section):
+    """How a folder of pictures becomes a data set; IDX files are taken as they are."""
+
+    fit: Literal["fit", "crop"] = "fit"
+    """How a picture becomes a square: fit fills it up, crop cuts off what is longer."""
+    background: Literal["black", "white", "edge"] = "black"
+    """What fit fills up with; edge repeats the outermost pixels. Transparent pixels are white with
+    white, else black."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of each class to test on, where the folder has no train/ and test/."""
+    seed: Seed = 0
+    """Decides which pictures those are."""
+    unreadable: Annotated[int, Field(ge=0)] = 0
+    """Leave out at most so many files that can't be read; more stop the stage."""
+
+
 class Dataset(Section):
-    """How images are scaled and which of the 60,000 are kept for validation."""
+    """Which images, how they are scaled, and which of them are kept for validation."""
 
     folder: Annotated[str, Field(min_length=1)] | None = None
-    """A folder in data/own/ with four IDX files to use instead of Fashion-MNIST."""
+    """A folder in data/own/ to use instead of Fashion-MNIST: pictures in a folder per class, or
+    four IDX files."""
+    image_size: ImageSize | None = None
+    """Pixels per side of the images made from a folder of pictures; null for 28."""
+    pictures: Pictures = Pictures()
+    """How a folder of pictures becomes a data set."""
     mean: float = 0.5
     """Subtracted from each pixel, after scaling to [0, 1]."""
     standard_deviation: Annotated[float, Field(gt=0)] = 0.5
@@ -203,6 +225,8 @@ def _optional(section: str, key: str) -> bool:
     """Whether a key may be absent: what a network shares, and its own budget."""
     if section in {"LeNet", "VGG", "VGG11"}:
         return key in Training.model_fields
+    if section == "Pictures":
+        return key in {"seed", "unreadable"}
     return section in {"Budget", "Augmentation"} or (section == "Budgets" and key in MODELS)
 
 
@@ -227,6 +251,11 @@ def _conflicts(params: Params, written: Mapping[str, Any]) -> list[str]:
 
     left, faults = 60_000 - params.dataset.validation_images, []
     fashion_mnist = params.dataset.folder is None
+    if fashion_mnist and params.dataset.image_size:
+        faults.append(
+            "dataset.image_size: expected null, as Fashion-MNIST's images have 28 pixels per side "
+            f"(a network's own image_size resizes them), got {params.dataset.image_size}"
+        )
     for model in MODELS:
         recipe = params.recipe(model)
         if fashion_mnist and (recipe.train_images or 0) > left:

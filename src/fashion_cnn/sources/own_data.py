@@ -1,35 +1,62 @@
-"""A user's own images in place of Fashion-MNIST: four IDX files, and their classes' names."""
+"""A user's own images in place of Fashion-MNIST: a folder of pictures, or four IDX files."""
 
 import gzip
 import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import lies_in
 from fashion_cnn.dataset import idx
 from fashion_cnn.dataset.kind import CLASSES_FILE, read_classes
+from fashion_cnn.sources import picture_folder
 from fashion_cnn.sources.files import FILES, write
+from fashion_cnn.sources.picture_folder import Read
 
 
-def adopt(folder: Path, watched: Path, destination: Path) -> None:
-    """Check the four files of `folder` and write them, decompressed, to `destination`.
+def adopt(folder: Path, watched: Path, destination: Path, settings: Dataset) -> Mapping[str, Read]:
+    """Write the images of `folder` to `destination`, as four IDX files and classes.txt.
 
     Args:
-        folder: holds the four IDX files, as .gz or decompressed, with any number of images
-            (N, H, W) or (N, H, W, 3); where there is a classes.txt, it names the classes.
+        folder: holds a folder of pictures per class, see `picture_folder`; or the four IDX files,
+            as .gz or decompressed, with any number of images (N, H, W) or (N, H, W, 3), whose
+            classes a classes.txt may name.
         watched: the folder that DVC watches; `folder` must be inside it.
         destination: a folder, replaced as a whole or left as it was.
+        settings: how pictures become images.
+
+    Returns:
+        The pictures that were read, by subset; nothing of IDX files.
 
     Raises:
-        InputError: `folder` is elsewhere, or a file is missing or not in the format.
+        InputError: `folder` is elsewhere, or what it holds is incomplete or can't be read.
     """
     if not lies_in(folder, watched) or not folder.is_dir():
         raise InputError(
             f"dataset.folder: expected null or a folder in data/{watched.name}/, which DVC "
             f"watches, got '{folder}'"
         )
+    if any((folder / f"{file.name}{suffix}").exists() for file in FILES for suffix in ("", ".gz")):
+        if settings.image_size:
+            raise InputError(
+                "dataset.image_size: expected null for IDX files, whose images are taken as they "
+                f"are (a network's own image_size resizes them), got {settings.image_size}"
+            )
+        write(destination, _idx_files(folder))
+        return {}
+    classes, found = picture_folder.read(folder, settings)
+    train, test = (found[subset] for subset in picture_folder.SUBSETS)
+    arrays = (train.images, train.labels, test.images, test.labels)
+    contents = {file.name: idx.encode(array) for file, array in zip(FILES, arrays, strict=True)}
+    write(destination, contents | {CLASSES_FILE: _lines(classes)})
+    return found
+
+
+def _idx_files(folder: Path) -> dict[str, bytes]:
+    """Return the content of the four files of a folder, checked, and of classes.txt."""
     classes = read_classes(folder)
     contents = {file.name: _read(folder / file.name) for file in FILES}
     shapes = []
@@ -50,13 +77,13 @@ def adopt(folder: Path, watched: Path, destination: Path) -> None:
             )
     if shapes[0] != shapes[1]:
         raise InputError(f"{folder}: the training images are {shapes[0]}, the test's {shapes[1]}")
-    names = "".join(f"{name}\n" for name in classes).encode()
-    write(destination, contents | ({CLASSES_FILE: names} if classes_given(folder) else {}))
+    if (folder / CLASSES_FILE).exists():
+        contents[CLASSES_FILE] = _lines(classes)
+    return contents
 
 
-def classes_given(folder: Path) -> bool:
-    """Return whether a folder of IDX files names its classes."""
-    return (folder / CLASSES_FILE).exists()
+def _lines(classes: Iterable[str]) -> bytes:
+    return "".join(f"{name}\n" for name in classes).encode()
 
 
 def _read(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS, build
+from fashion_cnn.base.params import Pictures
 from fashion_cnn.base.recipes import ImageSize
 from fashion_cnn.base.settings import Section, check
 from fashion_cnn.dataset.images import Transform
@@ -59,6 +60,7 @@ class Metadata(Section):
     model: Literal["lenet", "vgg", "vgg11"]
     architecture: dict[Literal["image_size", "width_divisor"], ImageSize]
     images: KindValues = KindValues()
+    pictures: Pictures | None = None
     transform: TransformValues
     recipe: dict[str, Any]
     made_with: MadeWith
@@ -73,6 +75,8 @@ class Trained:
     recipe: Mapping[str, Any]
     made_with: Mapping[str, Any]
     kind: Kind = FASHION_MNIST
+    pictures: Pictures | None = None
+    """How picture files become such images; None for the data set's own way."""
 
     @property
     def precision(self) -> str:
@@ -87,6 +91,7 @@ def save(
     model: str,
     architecture: Mapping[str, int],
     kind: Kind = FASHION_MNIST,
+    pictures: Pictures | None = None,
     transform: Transform,
     recipe: Mapping[str, Any],
     made_with: Mapping[str, Any],
@@ -99,6 +104,7 @@ def save(
         model: the module of fashion_cnn.models that builds the network.
         architecture: the arguments of that module's `build`, but those that `kind` gives.
         kind: of the images that it was trained on.
+        pictures: how picture files become such images; None for Fashion-MNIST's own way.
         transform: what images go through before the network.
         recipe: the params that it was trained with.
         made_with: where the weights come from: device, precision, versions.
@@ -107,6 +113,7 @@ def save(
         "model": model,
         "architecture": dict(architecture),
         "images": asdict(kind),
+        "pictures": pictures and pictures.model_dump(),
         "transform": asdict(transform),
         "recipe": dict(recipe),
         "made_with": dict(made_with),
@@ -159,7 +166,7 @@ def load(path: Path, model: str) -> Trained:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} does not fit the network ({reason}): {_hint(model)}") from None
     made_with = metadata.made_with.model_dump(exclude_unset=True)
-    return Trained(network.eval(), transform, metadata.recipe, made_with, kind)
+    return Trained(network.eval(), transform, metadata.recipe, made_with, kind, metadata.pictures)
 
 
 def _kernels(network: nn.Module) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import check_writable
-from fashion_cnn.base.params import Dataset
+from fashion_cnn.base.params import Dataset, Pictures
 from fashion_cnn.base.paths import (
     checkpoints_folder,
     dataset_folder,
@@ -105,7 +105,8 @@ def train(
         loop = Loop(state, transform, compute, tracker, processes, pause, made_with, log_interval)
         loop.fit(training, validation)
         if checkpoints and tracker:
-            _save_weights(state, training.kind, transform, made_with)
+            pictures = dataset.pictures if dataset.folder else None
+            _save_weights(state, training.kind, pictures, transform, made_with)
             checkpoints.remove()
             _conclude(state, tracker, compute, processes, layers, len(training))
 
@@ -197,7 +198,11 @@ def _pause(
 
 
 def _save_weights(
-    state: TrainingState, kind: Kind, transform: Transform, made_with: dict[str, Any]
+    state: TrainingState,
+    kind: Kind,
+    pictures: Pictures | None,
+    transform: Transform,
+    made_with: dict[str, Any],
 ) -> None:
     if state.snapshots:
         kept = {"epochs": state.snapshots.epochs, "kept": state.kept_row.epoch}
@@ -208,6 +213,7 @@ def _save_weights(
         model=state.model,
         architecture=state.recipe.architecture(),
         kind=kind,
+        pictures=pictures,
         transform=transform,
         recipe=state.recipe.model_dump(exclude={"budget"}),
         made_with=made_with,
