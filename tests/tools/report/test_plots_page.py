@@ -16,6 +16,7 @@ CHARTS = {
     "F1_by_class",
     "plots_costs_csv",
     "plots_shapes_csv",
+    "plots_data_classes_csv",
     *(
         f"plots_{name}_{model}_{kind}"
         for model in ("lenet", "vgg", "vgg11")
