@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report compare seeds sweep check-lock gate verify retrain propose promote \
-	test test-fast test-faults test-remotes check format reference lock bench bench-gpu \
+	test test-fast test-faults test-remotes check format reference lock bench bench-peers bench-gpu \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -93,10 +93,16 @@ lock: test-environment ## resolve the dependencies again and write requirements/
 	@uv pip compile pyproject.toml --group build $(RESOLVE) --output-file requirements/run.txt
 	@uv pip compile pyproject.toml --group build --group test --constraint requirements/run.txt $(RESOLVE) --output-file requirements/test.txt
 	@uv pip compile --group remotes --constraint requirements/test.txt $(RESOLVE) --output-file requirements/remotes.txt
+	@uv pip compile --group peers --constraint requirements/test.txt $(RESOLVE) --output-file requirements/peers.txt
 
 bench: environment ## time training on the CPU beside the tutorial's own way; 6 minutes on an idle machine
 	@dvc repro --quiet download
 	@python -m benchmarks.cpu
+
+bench-peers: environment ## time the same training by Lightning, Keras, fastai and this project; takes an hour
+	@$(LOCKED) requirements/peers.txt
+	@dvc repro --quiet download
+	@python -m benchmarks.peers
 
 bench-gpu: environment ## time training on a CUDA GPU; OPTIONS="--help" lists the options
 	@dvc repro --quiet download

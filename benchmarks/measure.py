@@ -2,11 +2,12 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -43,11 +44,24 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def write(results: Sequence[Result], compute: Compute, path: Path) -> None:
-    """Write the table to `path`.md, and the results with their origin to `path`.json."""
+def write(
+    results: Sequence[Result],
+    compute: Compute,
+    path: Path,
+    versions: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write the table to `path`.md, and the results with their origin to `path`.json.
+
+    Args:
+        results: what was measured.
+        compute: device and precision.
+        path: of both files, without a suffix.
+        versions: of packages that `made_with` does not name.
+    """
     write_text(Path(f"{path}.md"), table(results))
     summaries = [result.summary() for result in results]
-    write_json(Path(f"{path}.json"), {"made_with": made_with(compute), "results": summaries})
+    origin = made_with(compute) | dict(versions)
+    write_json(Path(f"{path}.json"), {"made_with": origin, "results": summaries})
 
 
 def made_with(compute: Compute) -> dict[str, Any]:

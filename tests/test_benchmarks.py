@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import benchmarks.peers.__main__ as peers
 from benchmarks import cpu, gpu, measure, ours
 from benchmarks.measure import Result
+from benchmarks.peers.watch import Task
 from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset.images import read_split
 from fashion_cnn.tools import presets
@@ -119,3 +121,40 @@ def test_the_gpu_benchmark_runs_on_the_cpu(fashion_mnist: Path, tmp_path: Path) 
     assert [result["n"] for result in results] == [2, 2, 1, 2] * 2
     assert all(result["low"] > 0 for result in results)
     assert {result["goal"] for result in results} == {""}
+
+
+NEEDS = {"with_lightning": "lightning", "with_keras": "keras", "with_fastai": "fastai"}
+
+
+@pytest.mark.parametrize("peer", peers.PEERS)
+@pytest.mark.parametrize(
+    "task",
+    [Task("lenet", 28, 64, 130, 2, False), Task("vgg", 32, 64, 130, 2, True)],
+    ids=lambda task: task.model,
+)
+def test_a_peer_trains_and_is_watched(peer: str, task: Task, fashion_mnist: Path) -> None:
+    if peer in NEEDS:
+        pytest.importorskip(NEEDS[peer])
+    measured = peers.in_own_process(peer, task, fashion_mnist)
+    assert len(measured["epoch_seconds"]) == 2
+    assert min(measured["epoch_seconds"]) > 0
+    assert measured["first_step_seconds"] > 0
+    assert measured["peak_gigabytes"] > 0.1
+    accuracies = measured["accuracies"]
+    assert len(accuracies) == (2 if task.model == "lenet" else 0)
+    assert all(0 <= accuracy <= 1 for accuracy in accuracies)
+
+
+def test_the_first_accurate_epoch_ends_the_training_that_is_timed() -> None:
+    measured = {"epoch_seconds": [2.0, 3.0, 4.0], "accuracies": [0.8, 0.85, 0.9]}
+    assert peers.seconds_to_accuracy(measured) == 5.0
+    assert peers.seconds_to_accuracy(measured | {"accuracies": [0.1, 0.2, 0.3]}) == float("inf")
+
+
+def test_what_watches_a_peer_is_not_the_users_code() -> None:
+    # The loop, the loader and the optimiser: no more, and no less, than a user writes.
+    assert 20 <= peers.user_lines("plain") <= 35
+    assert peers.user_lines("plain") < peers.user_lines("with_lightning")
+    assert peers.user_lines("this_project") == len(
+        ["optimizer", "schedule", "warmup", "rate", "decay", "epochs", "batch", "size"]
+    )

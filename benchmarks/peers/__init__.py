@@ -1,0 +1,1 @@
+"""The same training by several libraries, each written as its own guide says."""
