@@ -1,6 +1,6 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
-.PHONY: help repro tensorboard report compare seeds sweep check-lock gate verify retrain propose promote \
+.PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose promote \
 	test test-fast test-faults test-remotes check format reference lock bench bench-peers bench-gpu \
 	preset environment test-environment remotes
 
@@ -30,6 +30,10 @@ tensorboard: environment ## show the training runs in a browser
 
 report: environment ## write report.html and report.md; BASELINE=revision to compare with (default HEAD)
 	@python -m fashion_cnn report --baseline="$${BASELINE:-HEAD}"
+
+explore: environment ## make data/explore/explore.html current and open it: the networks, to touch in a browser
+	@dvc repro explore
+	@python -m webbrowser "file://$(CURDIR)/data/explore/explore.html" > /dev/null || echo 'open data/explore/explore.html in a browser'
 
 ##@ Compare
 compare: environment ## list the experiments, best first; MODEL=name for one network, ALL=1 for all branches

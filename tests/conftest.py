@@ -258,3 +258,14 @@ def toy(reproduced_toy: Path, shell: Shell, tmp_path: Path) -> Path:
     """A fresh clone of the toy project: no data, no cache."""
     shell("git", "clone", "-q", str(reproduced_toy), "toy", cwd=tmp_path)
     return tmp_path / "toy"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium; without one, these tests fail in CI and are skipped elsewhere."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        say = "no Chromium on the PATH: install one, on Debian with `apt-get install chromium`"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(say)
+    return found

@@ -35,6 +35,7 @@ STAGES = [
     "finetune_vgg11",
     *(f"{stage}@{model}" for stage in ("export_images", "evaluate") for model in MODELS),
     "compare_models",
+    "explore",
 ]
 # What DVC shows of each network.
 NUMBERS = (
@@ -446,7 +447,8 @@ def imported(path: Path, model: str, seen: set[Path]) -> set[Path]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     if path == ROOT / "src/fashion_cnn/base/models.py":  # imports a model by its name
-        names |= {f"fashion_cnn.models.{name}" for name in MODELS if model in (name, "shapes")}
+        held = {"shapes": MODELS, "explore": ("lenet", "vgg")}.get(model, (model,))
+        names |= {f"fashion_cnn.models.{name}" for name in held}
     for name in names:
         parts = name.split(".")
         for length in range(1, len(parts) + 1):
@@ -466,7 +468,7 @@ def stage_code() -> Iterator[tuple[str, str, set[str]]]:
             declared = {
                 str(file.relative_to(ROOT))
                 for dep in stage["deps"]
-                if not dep.startswith("data/")
+                if not dep.startswith(("data/", "plots/"))
                 for path in [ROOT / dep.replace("${item.model}", model)]
                 for file in (path.rglob("*.py") if path.is_dir() else [path])
             }

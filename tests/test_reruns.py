@@ -19,7 +19,8 @@ EXPORT = {f"export_images@{model}" for model in MODELS}
 EVALUATE = {f"evaluate@{model}" for model in MODELS}
 CHECK = {"check_shapes"}
 COMPARE = {"compare_models"}
-ALL = {"download"} | CHECK | TRAIN | EXPORT | EVALUATE | COMPARE
+EXPLORE = {"explore"}
+ALL = {"download"} | CHECK | TRAIN | EXPORT | EVALUATE | COMPARE | EXPLORE
 
 # Each parameter and the stages that its change runs; the last pattern that fits decides.
 PARAMETERS: dict[str, set[str]] = {
@@ -39,11 +40,12 @@ PARAMETERS: dict[str, set[str]] = {
 }
 
 # Each file under src/ and stages/ and the stages that its change runs; any other runs none.
-USED = TRAIN | EXPORT | EVALUATE
+USED = TRAIN | EXPORT | EVALUATE | EXPLORE
 FILES: dict[str, set[str]] = {
     "src/fashion_cnn/__init__.py": ALL,
     "src/fashion_cnn/base/*.py": ALL,
     "src/fashion_cnn/core/*.py": CHECK | USED,
+    "src/fashion_cnn/core/gpu_lock.py": (CHECK | USED) - EXPLORE,
     "src/fashion_cnn/sources/*.py": {"download"},
     "src/fashion_cnn/core/shapes/*.py": CHECK | USED,
     "src/fashion_cnn/costs/*.py": CHECK,
@@ -51,14 +53,17 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/dataset/images.py": USED,
     **{f"src/fashion_cnn/dataset/{name}.py": ALL - COMPARE for name in ("__init__", "idx", "kind")},
     "src/fashion_cnn/trained/*.py": USED,
+    "src/fashion_cnn/trained/inference.py": USED - EXPLORE,
     **{
         f"src/fashion_cnn/models/{model}.py": CHECK
         | {train, f"export_images@{model}", f"evaluate@{model}"}
+        | (EXPLORE if model != "vgg11" else set())
         for model, train in zip(MODELS, sorted(TRAIN)[1:] + sorted(TRAIN)[:1], strict=True)
     },
     "src/fashion_cnn/training/*.py": TRAIN,
     "src/fashion_cnn/evaluation/*.py": EVALUATE,
     "src/fashion_cnn/pairwise.py": COMPARE,
+    "src/fashion_cnn/explore/*.py": EXPLORE,
     "src/fashion_cnn/visualize/*.py": EXPORT,
     "stages/download.py": {"download"},
     "stages/check_shapes.py": CHECK,
@@ -66,16 +71,17 @@ FILES: dict[str, set[str]] = {
     "stages/export_images.py": EXPORT,
     "stages/evaluate.py": EVALUATE,
     "stages/compare_models.py": COMPARE,
+    "stages/explore.py": EXPLORE,
 }
 
 # Each stage and those that read what it writes: they run too where its bytes change.
 FOLLOWERS: dict[str, set[str]] = {
-    "download": CHECK | TRAIN | EXPORT | EVALUATE | COMPARE,
-    "check_shapes": TRAIN | EXPORT | EVALUATE | COMPARE,
-    "train_lenet": {"export_images@lenet", "evaluate@lenet"} | COMPARE,
-    "train_vgg": {"export_images@vgg", "evaluate@vgg"} | COMPARE,
+    "download": CHECK | USED | COMPARE,
+    "check_shapes": USED | COMPARE,
+    "train_lenet": {"export_images@lenet", "evaluate@lenet"} | COMPARE | EXPLORE,
+    "train_vgg": {"export_images@vgg", "evaluate@vgg"} | COMPARE | EXPLORE,
     "finetune_vgg11": {"export_images@vgg11", "evaluate@vgg11"} | COMPARE,
-    **{stage: set() for stage in EXPORT | COMPARE},
+    **{stage: set() for stage in EXPORT | COMPARE | EXPLORE},
     **dict.fromkeys(EVALUATE, COMPARE),
 }
 

@@ -1,6 +1,5 @@
 """A made project of two commits, run by DVC, and its reports."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -49,14 +48,3 @@ def report(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("written")
     write(project, "workspace", "worse", folder)
     return folder
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of a Chromium; without one, these tests fail in CI and are skipped elsewhere."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        say = "no Chromium on the PATH: install one, on Debian with `apt-get install chromium`"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(say)
-    return found

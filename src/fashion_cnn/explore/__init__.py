@@ -1,0 +1,1 @@
+"""A page on which the trained networks can be touched: what it holds, and its HTML."""
