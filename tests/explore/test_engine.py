@@ -82,7 +82,7 @@ def test_the_answers_are_those_of_a_float32_evaluation(
     page: Page, project: Path, test_images: Images, model: str, count: int
 ) -> None:
     network = trained(project, model)
-    compute = Compute(torch.device("cpu"), "float32")
+    compute = Compute(torch.device("cpu"), torch.float32)
     logits = predict(network.network, test_images, network.transform, compute, 500)
     found = torch.cat([*in_page(page, model, LOGITS, test_images.pixels[:count], 500)])
     assert torch.equal(found.argmax(dim=1), logits[:count].argmax(dim=1))
