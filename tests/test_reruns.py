@@ -45,7 +45,10 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/__init__.py": ALL,
     "src/fashion_cnn/base/*.py": ALL,
     "src/fashion_cnn/core/*.py": CHECK | USED,
-    "src/fashion_cnn/core/gpu_lock.py": (CHECK | USED) - EXPLORE,
+    **{
+        f"src/fashion_cnn/core/{name}.py": (CHECK | USED) - EXPLORE
+        for name in ("gpu_lock", "machine", "memory")
+    },
     "src/fashion_cnn/sources/*.py": {"download"},
     "src/fashion_cnn/core/shapes/*.py": CHECK | USED,
     "src/fashion_cnn/costs/*.py": CHECK,

@@ -1,6 +1,8 @@
 """A page of a LeNet trained for two short epochs and a reduced VGG of random weights."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from fashion_cnn.base import paths
 from fashion_cnn.core.compute import seeded
 from fashion_cnn.dataset.images import Transform
 from fashion_cnn.models import lenet, vgg
+from fashion_cnn.tracing import trace_network
 from fashion_cnn.trained import weights
 from fashion_cnn.training.run import train
 from tests import recipes
@@ -27,7 +30,7 @@ def project(
     (folder / "dvc.yaml").touch()
     (folder / "data" / "shapes").mkdir(parents=True)
     (folder / "data" / "fashion_mnist").symlink_to(fashion_mnist)
-    layers = '[{"layer": "conv1", "multiply_accumulates": 1000}]'
+    layers = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
     (folder / "data" / "shapes" / "lenet.json").write_text(layers)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)

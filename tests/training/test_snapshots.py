@@ -1,5 +1,7 @@
 """The weights after each epoch: which are kept, and that they are those of the epochs."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from fashion_cnn.base import paths
 from fashion_cnn.core.compute import seeded
 from fashion_cnn.models import lenet
+from fashion_cnn.tracing import trace_network
 from fashion_cnn.trained import tensor_files, weights
 from fashion_cnn.training import run as training_run
 from fashion_cnn.training.snapshots import MAX_BYTES, Snapshots
@@ -19,7 +22,7 @@ def project(fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / "dvc.yaml").touch()
     (tmp_path / "data" / "shapes").mkdir(parents=True)
     (tmp_path / "data" / "fashion_mnist").symlink_to(fashion_mnist)
-    layers = '[{"layer": "conv1", "multiply_accumulates": 1000}]'
+    layers = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
     (tmp_path / "data" / "shapes" / "lenet.json").write_text(layers)
     monkeypatch.chdir(tmp_path)
     return tmp_path
