@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,28 @@ def test_a_file_that_is_not_in_the_format_is_refused(
     assert message in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        # 100 MB of zeros after 20 images, of which a single byte is unpacked.
+        (idx(torch.zeros(20, 28, 28).byte()) + bytes(10**8), "expected 15696 bytes, got 15697"),
+        (header(2**32 - 1, 2**32 - 1, 28) + bytes(10**8), "its header promises [0-9,.]* GB, more than"),
+        (bytes(10**8), "expected an IDX file"),
+    ],
+    ids=["longer than its header", "a boundless header", "no header"],
+)
+def test_a_gzip_bomb_is_refused_without_being_unpacked(
+    own: Path, tmp_path: Path, content: bytes, message: str
+) -> None:
+    (own / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(content))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=message):
+        adopt(own, own.parent, tmp_path / "data")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10**7
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,12 @@ def sizes(content: bytes) -> list[int]:
     return np.frombuffer(content, dtype=">u4", count=dimensions, offset=4).tolist()
 
 
+def num_bytes(header: bytes) -> int:
+    """Return the length of the IDX file that begins with `header`; raises as `sizes` does."""
+    shape = sizes(header)
+    return 4 + 4 * len(shape) + math.prod(shape)
+
+
 def decode(content: bytes, *dimensions: int) -> np.ndarray:
     """Return the uint8 array that an IDX file of unsigned bytes holds, as a read-only view.
 
@@ -43,10 +49,9 @@ def decode(content: bytes, *dimensions: int) -> np.ndarray:
         raise InputError(f"expected an IDX file of bytes in {expected} dimension(s)")
     if 0 in shape:
         raise InputError(f"expected at least one value, got the sizes {shape}")
-    header = 4 + 4 * len(shape)
-    if len(content) != (length := header + math.prod(shape)):
+    if len(content) != (length := num_bytes(content)):
         raise InputError(f"expected {length} bytes, got {len(content)}")
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+    return np.frombuffer(content, dtype=np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
 def encode(values: np.ndarray) -> bytes:

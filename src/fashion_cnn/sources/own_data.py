@@ -16,6 +16,9 @@ from fashion_cnn.sources import picture_folder
 from fashion_cnn.sources.files import FILES, write
 from fashion_cnn.sources.picture_folder import Read
 
+# A small .gz file can unpack to any size.
+MOST_UNPACKED = 4_000_000_000
+
 
 def adopt(folder: Path, watched: Path, destination: Path, settings: Dataset) -> Mapping[str, Read]:
     """Write the images of `folder` to `destination`, as four IDX files and classes.txt.
@@ -90,11 +93,27 @@ def _read(path: Path) -> bytes:
     """Return the decompressed content of `path`, or of the .gz file beside it."""
     packed = path.with_name(f"{path.name}.gz")
     try:
-        return path.read_bytes() if path.is_file() else gzip.decompress(packed.read_bytes())
+        return path.read_bytes() if path.is_file() else _unpacked(packed)
     except FileNotFoundError:
         raise InputError(f"{path.parent} holds neither {path.name} nor {packed.name}") from None
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{packed}: damaged gzip ({error})") from None
+
+
+def _unpacked(path: Path) -> bytes:
+    """Return the content of a .gz file, up to one byte more than its IDX header promises."""
+    with gzip.open(path) as file:
+        header = file.read(idx.LONGEST_HEADER)
+        try:
+            promised = idx.num_bytes(header)
+        except InputError:
+            return header
+        if promised > MOST_UNPACKED:
+            raise InputError(
+                f"{path}: its header promises {promised / 1e9:,.1f} GB, more than is unpacked "
+                f"here: run `gunzip {path.name}` beside it"
+            )
+        return header + file.read(max(promised + 1 - len(header), 0))
 
 
 def _decode(path: Path, content: bytes, *dimensions: int) -> np.ndarray:
