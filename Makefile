@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose promote \
-	test test-fast test-faults test-remotes check format reference lock bench bench-peers bench-gpu \
+	audit test test-fast test-faults test-remotes check format reference lock bench bench-peers bench-gpu \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -85,6 +85,13 @@ check: test-environment ## lint, check types and CI's workflows
 	@zizmor --quiet --offline --persona=auditor .github/workflows
 	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
+
+audit: test-environment ## look up the locked packages' known vulnerabilities, where PyPI can be reached
+	@for lock in run test remotes; do \
+		pip-audit --strict --progress-spinner=off --disable-pip --require-hashes --requirement "requirements/$$lock.txt" 2>.venv/audit.txt || { \
+			if grep -q 'Max retries\|could not be audited' .venv/audit.txt; then \
+				echo "error: not audited: PyPI's data on vulnerabilities cannot be had from here" >&2; \
+			else cat .venv/audit.txt >&2; fi; exit 1; }; done
 
 format: test-environment ## format the code
 	@ruff check --fix .

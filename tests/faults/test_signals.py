@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM at any moment: the status that a shell expects, and no word."""
 
+import random
 import signal
 import subprocess
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.conftest import Run, arguments, end_is_quiet, rare
+from tests.faults.conftest import Run, Stage, arguments, end_is_quiet, hashes, rare
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 COMMANDS = {
@@ -31,7 +32,7 @@ def stop(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        # Python itself shows a traceback for Ctrl-C in its own first 10 ms, before any of our code.
+        # Python itself shows a traceback for Ctrl-C while it starts, before any of our code.
         while process.poll() is None and not listens(process.pid):
             time.sleep(0.001)
         time.sleep(after)
@@ -70,6 +71,32 @@ def test_a_signal_ends_without_a_word(
     assert statuses[:2] == [130, 143]
     # A training that goes on from a checkpoint ends sooner.
     assert sum(status in (130, 143) for status in statuses) >= len(statuses) / 2
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", range(100))
+def test_killed_at_random_and_run_again_the_bytes_are_the_same(
+    seed: int, project: Path, stage: Stage, environment: dict[str, str]
+) -> None:
+    drawn = random.Random(seed)
+    name = drawn.choice(["check_shapes", "train_lenet", "evaluate", "export_images"])
+    if name == "export_images":
+        assert stage(project, name).returncode == 0
+    before = hashes(project)
+    variables = environment | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        arguments(name),
+        cwd=project,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        time.sleep(drawn.uniform(0, 8))
+        process.kill()
+    done = stage(project, name)
+    end_is_quiet(done)
+    assert done.returncode == 0
+    assert hashes(project) == before
 
 
 @pytest.mark.parametrize("main", ["import fashion_cnn", "import fashion_cnn.dataset.images"])
