@@ -1,6 +1,7 @@
 """A run that is killed, by real signals at any moment, writes the same bytes as one that is not."""
 
 import hashlib
+import json
 import random
 import re
 import signal
@@ -8,11 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from fashion_cnn.models import lenet
+from fashion_cnn.tracing import trace_network
 from tests import recipes
 from tests.conftest import ROOT, Shell
 
@@ -34,7 +38,7 @@ def make_project(fashion_mnist: Path) -> Callable[[Path], Path]:
         (folder / "data" / "shapes").mkdir(parents=True)
         (folder / "dvc.yaml").touch()
         (folder / "data" / "fashion_mnist").symlink_to(fashion_mnist)
-        layers = '[{"layer": "conv1", "multiply_accumulates": 1000}]'
+        layers = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
         (folder / "data" / "shapes" / "lenet.json").write_text(layers)
         return folder
 

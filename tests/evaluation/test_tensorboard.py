@@ -75,10 +75,13 @@ def test_a_row_of_hparams_per_recipe_with_its_metrics(tmp_path: Path) -> None:
         name: value.string_value or value.number_value for name, value in start.hparams.items()
     }
     assert values == {
-        "model": "lenet",
+        "(model)": "lenet",
+        "(recipe)": row.name.removeprefix("lenet-"),
         "seed": 0,
         "train_images": "None",
         "optimizer.name": "adam",
         "optimizer.fused": "True",
     }
+    # TensorBoard shows the columns in this order.
+    assert sorted(values)[:2] == ["(model)", "(recipe)"]
     assert any(s.HasField("session_end_info") for s in sessions)

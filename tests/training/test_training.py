@@ -1,9 +1,11 @@
 """A training writes its files, repeats their bytes, and shows in TensorBoard."""
 
 import hashlib
+import json
 import math
 import shutil
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +17,12 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.recipes import VGG, Recipe
 from fashion_cnn.core.compute import prepare, seeded
 from fashion_cnn.models import lenet, vgg
+from fashion_cnn.tracing import trace_network
 from fashion_cnn.trained import weights
 from fashion_cnn.training import run as training_run
 from tests import recipes
 
-LAYERS = '[{"layer": "conv1", "multiply_accumulates": 1000}]'
+LAYERS = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
 
 
 @pytest.fixture
@@ -125,7 +128,17 @@ def test_a_run_shows_in_tensorboard(project: Path) -> None:
     run(project, recipes.lenet())
     events = EventAccumulator(str(project / "runs/lenet"), size_guidance={"images": 0})
     events.Reload()
-    assert set(events.Tags()["images"]) == {"training images", "predictions vs. actuals"}
+    moving = {
+        "predictions vs. actuals",
+        "kernels/conv1",
+        "feature maps/conv1",
+        "feature maps/conv2",
+    }
+    assert set(events.Tags()["images"]) == {"training images", *moving}
+    for tag in moving:
+        pictures = events.Images(tag)
+        assert [picture.step for picture in pictures] == [13, 26], tag
+        assert pictures[0].encoded_image_string != pictures[1].encoded_image_string, tag
     assert events.Graph().node
     steps = 2 * math.ceil(400 / 32)
     for tag in ("loss/training, running", "gradient norm"):

@@ -61,7 +61,8 @@ def write_hparams(
     shutil.rmtree(row, ignore_errors=True)
     # The first summary, the experiment's description, is left out: with it, TensorBoard would show
     # only the columns of the first row's model; without it, those of every row.
-    _, start, end = hparams({"model": model} | _flat(recipe), {})
+    # TensorBoard sorts the columns by name: brackets stand before letters.
+    _, start, end = hparams({"(model)": model, "(recipe)": digest} | _flat(recipe), {})
     with SummaryWriter(row) as writer:
         for summary in (start, end):
             writer.file_writer.add_summary(summary)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Never, Self
 
+import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -46,6 +47,7 @@ class Tracker:
             self._cut_events(resumed["events"])
         # A running TensorBoard has read what was cut off: the step makes it drop that.
         self.writer = SummaryWriter(self.runs, purge_step=resumed and resumed["step"] + 1)
+        self.watched: tuple[nn.Module, Tensor] | None = None
         self.bar: tqdm[Never] = tqdm(unit=" images", disable=None, leave=False)
 
     def __enter__(self) -> Self:
@@ -65,7 +67,7 @@ class Tracker:
     def begin(
         self, network: nn.Module, pixels: Tensor, inputs: Tensor, layers: list[dict[str, Any]]
     ) -> None:
-        """Log images, the network's graph and the table of its layers.
+        """Log images, the network's graph and the table of its layers; watch its first input.
 
         Args:
             network: its mode is the same afterwards.
@@ -73,6 +75,7 @@ class Tracker:
             inputs: (N, C, H, W) float32, traced through the network.
             layers: one row per layer.
         """
+        self.watched = network, inputs[:1]
         self.writer.add_images("training images", pixels)
         training = network.training
         with warnings.catch_warnings():
@@ -149,8 +152,29 @@ class Tracker:
         write_json(self.runs / "timing.json", timing)
 
     def predictions(self, images: Images, logits: Tensor, step: int) -> None:
-        """Log a figure of predictions against actual labels."""
+        """Log a figure of predictions against actual labels, and the network's inside."""
         self.writer.add_figure("predictions vs. actuals", draw_predictions(images, logits), step)
+        if self.watched:
+            self._look(*self.watched, step)
+
+    @torch.no_grad()
+    def _look(self, network: nn.Module, inputs: Tensor, step: int) -> None:
+        """Log the first convolution's kernels, and each convolution's maps of `inputs` (1, ...)."""
+        convolutions = {n: m for n, m in network.named_modules() if isinstance(m, nn.Conv2d)}
+        maps: dict[str, Tensor] = {}
+        hooks = [
+            module.register_forward_hook(lambda *call, name=name: maps.update({name: call[-1]}))
+            for name, module in convolutions.items()
+        ]
+        training = network.training
+        network.eval()(inputs)
+        network.train(training)
+        for hook in hooks:
+            hook.remove()
+        name, first = next(iter(convolutions.items()))
+        self.writer.add_images(f"kernels/{name}", _shades(first.weight[:, :1]), step)
+        for name, output in maps.items():
+            self.writer.add_images(f"feature maps/{name}", _shades(output[0, :64, None]), step)
 
     def _elapsed(self) -> float:
         return self.elapsed + (0 if self.since is None else time.perf_counter() - self.since)
@@ -165,6 +189,14 @@ class Tracker:
                 path.unlink()
             elif path.stat().st_size > sizes[path.name]:
                 os.truncate(path, sizes[path.name])
+
+
+def _shades(tiles: Tensor) -> Tensor:
+    """Return tiles (N, 1, h, w) in [0, 1], grey where they are 0, and large enough to see."""
+    tiles = tiles.detach().float().cpu()
+    scale = max(1, round(32 / tiles.shape[-1]))
+    large = tiles.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
+    return 0.5 + large / (2 * (large.abs().max() or 1))
 
 
 def _rounded(row: Epoch) -> dict[str, float]:
