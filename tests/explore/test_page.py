@@ -263,8 +263,7 @@ def test_the_reduced_vgg_is_shown_too(page: Page) -> None:
     assert page.locator("#layers .layer").count() == 8 * 2 + 5 + 5
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [380, 1600])
+@pytest.mark.parametrize(("width", "scheme"), [(380, "light"), (1600, "dark")])
 def test_axe_finds_nothing_and_nothing_overflows(open_page: Open, width: int, scheme: str) -> None:
     page = open_page(width, scheme, reduced_motion="reduce")
     pin(page, "conv2", 3, (20, 20))

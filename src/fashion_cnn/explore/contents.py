@@ -64,6 +64,7 @@ def describe(trained: Trained, packed: Packed) -> dict[str, Any]:
 
 
 def _layer(name: str, module: nn.Module, packed: Packed) -> dict[str, Any]:
+    sizes: dict[str, Any] = {}
     match module:
         case nn.Conv2d():
             sizes = {
@@ -75,8 +76,6 @@ def _layer(name: str, module: nn.Module, packed: Packed) -> dict[str, Any]:
         case nn.MaxPool2d():
             sizes = {"kernel": module.kernel_size, "stride": module.stride}
             sizes |= {"padding": 0, "dilation": 1}
-        case _:
-            sizes = {}
     tensors = {key: packed.add(value.detach()) for key, value in module.named_parameters()}
     return {"name": name, "kind": type(module).__name__} | sizes | tensors
 

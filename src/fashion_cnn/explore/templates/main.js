@@ -42,7 +42,7 @@ const atEpoch = epochs.map((epoch) => {
 
 const state = { model: Object.keys(trained)[0], pixels: new Uint8Array(784), epoch: epochs.indexOf(training?.kept), silenced: Object.fromEntries(Object.keys(trained).map((model) => [model, {}])), pinned: null, pointed: null };
 const networkOf = (model) => (model === "lenet" ? atEpoch[state.epoch] : trained[model]);
-let results = {}, views = [], frame = 0, other = 0, rest = 0, answerCells = {};
+let results = {}, views = [], frame = 0, other = 0, sum = 0, rest = 0, answerCells = {};
 
 const compute = (model) => (results[model] = run(networkOf(model), state.pixels, state.silenced[model]));
 
@@ -59,7 +59,8 @@ function draw() {
   drawLayers(views, results[state.model], state.silenced[state.model]);
   drawAnswer();
   drawOutlines();
-  if (state.pinned) drawSum();
+  // Its tables take longer than the maps.
+  if (state.pinned) sum ||= setTimeout(() => { sum = 0; if (state.pinned) drawSum(); }, 50);
 }
 
 // One drawing a frame; what takes longer, once nothing has changed for a while.
