@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from fashion_cnn.dataset.images import Transform
-from fashion_cnn.models import lenet
 from fashion_cnn.tools.report.writing import write
-from fashion_cnn.trained import weights
 from tests.conftest import Shell
 from tests.made_images import idx, write_folder
+from tests.made_weights import save_lenet
 
 STAGES = """\
 stages:
@@ -46,15 +44,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path, images: Path, shell: Shell) -> Path:
     """A repository with an untrained LeNet, on the images `grey` at that tag and `shop` now."""
     torch.manual_seed(0)
-    weights.save(
-        tmp_path / "lenet.safetensors",
-        lenet.build(),
-        model="lenet",
-        architecture={"image_size": 28},
-        transform=Transform(28, 0.5, 0.5),
-        recipe={},
-        made_with={},
-    )
+    save_lenet(tmp_path / "lenet.safetensors")
     folder = tmp_path / "project"
     (folder / "data").mkdir(parents=True)
     (folder / "dvc.yaml").write_text(STAGES)
