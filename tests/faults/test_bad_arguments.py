@@ -89,7 +89,7 @@ def test_odd_arguments_are_refused(place: tuple[str, ...], commands: Commands) -
         (("shapes", "--", "--"), "invalid choice: '--'"),
         (("predict", "lenet", ""), "expected a path, got an empty text"),
         (("predict", "lenet", "/"), "error: expected pictures or a folder of them, got the whole"),
-        (("predict", "lenet", "config"), "skipped config/sweep.yaml: not a PNG or JPEG picture"),
+        (("predict", "lenet", "config"), "skipped config/sweep.yaml: not a PNG, JPEG, WebP, GIF,"),
         (
             ("drift", "/nope"),
             "error: /nope is not a folder: give a folder that holds the new images",

@@ -78,15 +78,19 @@ def _models(add: Add) -> None:
 
     predict = add("predict", _predict, "classify pictures with a trained model")
     predict.add_argument("model", choices=MODELS)
-    images = "a PNG or JPEG, or a folder of them, searched at any depth, without hidden files"
+    images = (
+        "a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC picture, or a folder of them, searched at any "
+        "depth, without hidden files"
+    )
     predict.add_argument("images", nargs="+", type=_path, metavar="image", help=images)
     predict.add_argument("--json", action="store_true", help="print one line of JSON per picture")
     predict.add_argument(
         "--background",
         choices=("auto", "dark", "light"),
         default="auto",
-        help="behind the clothing; a light one is inverted; default: auto, judged by the corners",
+        help="behind the clothing; a light one is inverted; default: auto, judged by the picture",
     )
+    predict.add_argument("--show", type=_path, metavar="FOLDER", help="write what the network saw")
     predict.add_argument("--device", help="default: evaluate.device of params.yaml")
 
     export = add("export", _export, "write a trained model as ONNX beside its weights")
@@ -150,7 +154,12 @@ def _shapes(model: str, **changes: int | None) -> None:
 
 
 def _predict(
-    model: str, images: list[Path], json: bool, background: "Background", device: str | None
+    model: str,
+    images: list[Path],
+    json: bool,
+    background: "Background",
+    show: Path | None,
+    device: str | None,
 ) -> None:
     from fashion_cnn.base import params
     from fashion_cnn.core import compute
@@ -160,6 +169,8 @@ def _predict(
     changes = {"device": device} if device else {}
     values = params.replace(params.load(), "evaluate", **changes).evaluate
     trained = weights.load(weights_file(model), model)
+    if show:
+        _check_folder("--show", show)
     skipped = []
 
     def skip(file: Path, error: InputError) -> None:
@@ -173,6 +184,7 @@ def _predict(
         compute=compute.prepare(values.device, trained.precision),
         batch_size=values.batch_size,
         skip=skip,
+        show=show,
     )
     if json:
         for prediction in found:
@@ -196,13 +208,7 @@ def _report(revision: str, baseline: str, output: Path | None) -> None:
     from fashion_cnn.tools.report.writing import write
 
     folder = output or root()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        TemporaryFile(dir=folder).close()
-    except FileExistsError:
-        raise InputError(f"--output: expected a folder, got the file {folder}") from None
-    except OSError as error:
-        raise InputError(f"--output: {folder} cannot be written: {error.strerror}") from None
+    _check_folder("--output", folder)
     print(*write(root(), revision, baseline, folder), sep="\n")
 
 
@@ -211,3 +217,14 @@ def _compare(model: str | None, every_branch: bool) -> None:
 
     git.check(root())
     print(comparing.report([model] if model else list(MODELS), every_branch=every_branch))
+
+
+def _check_folder(option: str, folder: Path) -> None:
+    """Make a folder that an option names, and check that files can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=folder).close()
+    except FileExistsError:
+        raise InputError(f"{option}: expected a folder, got the file {folder}") from None
+    except OSError as error:
+        raise InputError(f"{option}: {folder} cannot be written: {error.strerror}") from None

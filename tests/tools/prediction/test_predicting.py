@@ -111,9 +111,52 @@ def test_a_file_that_is_not_an_image_is_named_and_the_rest_is_printed(
     assert header.split() == ["file", "class", "probability", "runner-up", "its", "probability"]
     assert [row.split()[0] for row in rows] == ["images/000.png", "images/001.png"]
     assert printed.err.splitlines() == [
-        f"skipped {tmp_path}/notes.txt: not a PNG or JPEG picture",
+        f"skipped {tmp_path}/notes.txt: not a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC picture",
         "skipped nothing.png: no such file",
     ]
+
+
+def test_what_the_network_saw_is_written_and_gets_the_same_answer(
+    command: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, side in (("large", 300), ("small", 90)):
+        page = np.full((side, side), 240, np.uint8)
+        page[side // 5 : -side // 5, side // 3 : -side // 3] = 70
+        Image.fromarray(page).save(tmp_path / f"{name}.png")
+    files = (str(tmp_path / "large.png"), "images/003.png", str(tmp_path / "small.png"))
+    folder = tmp_path / "seen"
+    call(command, "predict", "lenet", *files, "--json", "--show", str(folder))
+    first = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    names = ["0001-large.png", "0002-003.png", "0003-small.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert (folder / names[1]).read_bytes() != (folder / names[0]).read_bytes()
+    call(command, "predict", "lenet", *(str(folder / name) for name in names), "--json")
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [a["probabilities"] for a in again] == [a["probabilities"] for a in first]
+
+
+def test_a_folder_to_show_that_is_a_file_is_an_error(
+    command: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as stopped:
+        call(command, "predict", "lenet", "images", "--show", str(tmp_path / "file"))
+    assert "--show: expected a folder, got the file" in str(stopped.value.code)
+
+
+def test_what_makes_an_answer_doubtful_stands_beside_it(
+    command: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (1, 1), 200).save(tmp_path / "dot.png")
+    files = ("images/000.png", str(tmp_path / "dot.png"))
+    call(command, "predict", "lenet", *files, "--json")
+    notes = [json.loads(line)["note"] for line in capsys.readouterr().out.splitlines()]
+    assert notes == [None, "nothing to see in it"]
+    call(command, "predict", "lenet", *files)
+    header, _, whole, doubtful = capsys.readouterr().out.splitlines()
+    assert header.split()[-1] == "note"
+    assert doubtful.endswith("  nothing to see in it")
+    assert "nothing" not in whole
 
 
 def test_without_any_image_no_table_is_printed(

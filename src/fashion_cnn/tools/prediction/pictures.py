@@ -4,24 +4,42 @@ import os
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.dataset.kind import FASHION_MNIST
+from fashion_cnn.tools.prediction.garment import WORKING_SIDE
+from fashion_cnn.tools.prediction.garment import find as find_garment
 
 IMAGE_SIZE = FASHION_MNIST.size[0]
 Background = Literal["auto", "dark", "light"]
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+NOTHING = "nothing to see in it"
 
 # What Pillow raises for damaged files.
 DAMAGED = (OSError, SyntaxError, IndexError, TypeError, ValueError, EOFError, struct.error)
 # And for a picture with more pixels than its safety limit.
 TOO_LARGE = (Image.DecompressionBombWarning, Image.DecompressionBombError)
-# 28 pixels need no more than this: a longer JPEG is decoded at a half of its size or less.
-ENOUGH = 16 * IMAGE_SIZE
+# No more is needed of a picture: a longer JPEG is decoded at a half of its size or less.
+ENOUGH = 2 * WORKING_SIDE
+# A garment with fewer pixels than this is looked at more closely.
+CLOSE = 2 * IMAGE_SIZE
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What the network sees of a picture, (28, 28) uint8, and what is to be said about it."""
+
+    pixels: np.ndarray
+    note: str | None = None
 
 
 def find(paths: Iterable[Path]) -> Iterator[Path]:
@@ -49,63 +67,145 @@ def _files_below(folder: Path) -> Iterator[Path]:
     yield from (Path(error.filename) for error in denied if Path(error.filename) != folder)
 
 
-def read(path: Path, background: Background = "auto") -> np.ndarray:
-    """Read a PNG or JPEG in the form of the data set's images: (28, 28) uint8 in [0, 255].
+def read(path: Path, background: Background = "auto") -> Picture:
+    """Read a picture in the form of the data set's images.
 
-    A picture of 28 x 28 pixels keeps them. Any other loses its empty border, its longer side is
-    resized to 28 pixels with antialiasing, and the shorter is filled up to 28 with the background.
-    Colours become their luma (ITU-R BT.601).
+    A picture of 28 x 28 pixels keeps them; it is inverted where the median of its corners is over
+    127. In any other, the garment is found on its ground (see `garment.find`), inverted unless its
+    ground is dark, resized with antialiasing until its longer side has 28 pixels, and set on black.
+    `dark` and `light` overrule whether to invert. Of several frames, the first is read.
 
-    The background is light where the median of the corners is over 127; the picture is then
-    inverted. `dark` and `light` overrule that. Transparent pixels are background: by default
-    black or white, whichever is further from the mean of the opaque ones.
+    Colours become their luma (ITU-R BT.601). Transparent pixels are background: by default black
+    or white, whichever is further from the mean of the opaque ones.
 
     Raises:
         InputError: this is not a picture, and why; the message leaves out the file's name.
 
     Source: Xiao, Rasul & Vollgraf (2017), "Fashion-MNIST", section 2, for the order of steps.
     """
+    (found,) = read_all([path], background)
+    if isinstance(found, InputError):
+        raise found
+    return found
+
+
+def read_all(paths: Iterable[Path], background: Background) -> list[Picture | InputError]:
+    """Read pictures with a thread for each core; see `read`. What it raises stands in its place."""
+
+    def one(path: Path) -> Picture | InputError:
+        try:
+            return _see(_open(path, background), background)
+        except InputError as error:
+            return error
+
+    # Warnings are the whole process's, so that no thread may catch its own.
+    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return list(pool.map(one, paths))
+
+
+def _see(grey: Image.Image, background: Background) -> Picture:
+    invert = None if background == "auto" else background == "light"
+    if grey.size == (IMAGE_SIZE, IMAGE_SIZE):
+        light = background_level(grey) > 127 if invert is None else invert
+        pixels = np.asarray(ImageOps.invert(grey) if light else grey)
+        return Picture(pixels, NOTHING if pixels.min() == pixels.max() else None)
+    garment = find_garment(_reduced(grey), invert=invert)
+    if not garment.things:
+        return Picture(np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8), NOTHING)
+    if max(garment.pixels.shape) < CLOSE and max(grey.size) > WORKING_SIDE:
+        # So small that reducing the picture cost much of it: look again, from close by.
+        closer = find_garment(_reduced(_around(grey, garment.box)), invert=invert)
+        garment = replace(closer, things=garment.things) if closer.things else garment
+    several = f"{garment.things} things in it, the largest was taken"
+    return Picture(_fit(garment.pixels), several if garment.things > 1 else None)
+
+
+def _reduced(grey: Image.Image) -> np.ndarray:
+    """Return a picture as (height, width) float32, at most WORKING_SIDE a side."""
+    scale = min(1, WORKING_SIDE / max(grey.size))
+    width, height = (max(1, round(side * scale)) for side in grey.size)
+    smaller = grey.resize((width, height), Image.Resampling.BOX) if scale < 1 else grey
+    return np.asarray(smaller, np.float32)
+
+
+def _around(grey: Image.Image, box: tuple[slice, slice]) -> Image.Image:
+    """Return the part of a picture in a box of its reduced form, and half as much around it."""
+    scale = max(grey.size) / WORKING_SIDE
+    border = max(side.stop - side.start for side in box) / 2
+    rows, columns = box
+    return grey.crop(
+        (
+            max(0, round(scale * (columns.start - border))),
+            max(0, round(scale * (rows.start - border))),
+            min(grey.width, round(scale * (columns.stop + border))),
+            min(grey.height, round(scale * (rows.stop + border))),
+        )
+    )
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return the formats that Pillow may open; HEIC needs pillow-heif, which need not be there."""
+    try:
+        from pillow_heif import register_heif_opener  # noqa: PLC0415
+    except ImportError:
+        return FORMATS
+    register_heif_opener()
+    return (*FORMATS, "HEIF")
+
+
+def _open(path: Path, background: Background) -> Image.Image:
+    """Return a picture file as 8-bit grey, upright."""
     try:
         if not path.is_file():
             raise InputError("no file in this folder" if path.is_dir() else "no such file")
         if not path.stat().st_size:
             # Not opened: reading a file of /proc may wait for ever.
-            raise InputError("not a PNG or JPEG picture")
-        with warnings.catch_warnings(action="ignore"):
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("PNG", "JPEG")) as opened:
-                opened.draft(None, (ENOUGH, ENOUGH))
-                grey = _grey(ImageOps.exif_transpose(opened), background)
+            raise InputError(_unknown(path))
+        with Image.open(path, formats=_formats()) as opened:
+            opened.draft(None, (ENOUGH, ENOUGH))
+            return _grey(ImageOps.exif_transpose(opened), background)
     except InputError:
         raise
     except TOO_LARGE:
         raise InputError(f"more than {Image.MAX_IMAGE_PIXELS:,} pixels") from None
     except UnidentifiedImageError:
-        raise InputError("not a PNG or JPEG picture") from None
+        raise InputError(_unknown(path)) from None
     except PermissionError:
         raise InputError("no permission to read it") from None
     except DAMAGED as error:
         raise InputError(f"damaged picture ({error})") from None
-    level = background_level(grey)
-    fitted = grey if grey.size == (IMAGE_SIZE, IMAGE_SIZE) else _fit(grey, level)
-    light = background == "light" or (background == "auto" and level > 127)
-    return np.asarray(ImageOps.invert(fitted) if light else fitted)
+
+
+def _unknown(path: Path) -> str:
+    if path.suffix.lower() in (".heic", ".heif") and "HEIF" not in _formats():
+        return "HEIC needs one more package: pip install pillow-heif"
+    return "not a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC picture"
 
 
 def _grey(image: Image.Image, background: Background) -> Image.Image:
     """Return any picture as 8-bit grey, with the background in place of transparent pixels."""
-    if image.mode.startswith("I"):
-        # 16 bits per pixel: Pillow itself would clip all values above 255.
-        return Image.fromarray((np.asarray(image).astype(np.int64) // 257).astype(np.uint8))
-    if image.has_transparency_data:
+    if image.mode[0] in "IF":
+        values = np.asarray(image, np.float64)
+        # 16 bits per pixel, or floats up to 1 or 255; Pillow itself would clip at 255.
+        white = next((top for top in (1, 255, 65535) if values.max() <= top), values.max())
+        white = 65535 if image.mode.startswith("I;16") else white
+        grey = Image.fromarray((values / white * 255).clip(0, 255).astype(np.uint8))
+        clear = image.info.get("transparency")
+        opacity = None if clear is None else Image.fromarray(255 * np.uint8(values != clear))
+    elif image.has_transparency_data:
         colours = image.convert("RGBA")
         grey, opacity = colours.convert("RGB").convert("L"), colours.getchannel("A")
-        weights = np.asarray(opacity, dtype=np.float64)
-        mean = float((np.asarray(grey) * weights).sum() / max(weights.sum(), 1))
-        light = background == "light" or (background == "auto" and mean < 127.5)
-        return Image.composite(grey, Image.new("L", grey.size, 255 if light else 0), opacity)
-    # Pillow converts some modes, such as CMYK, only to RGB.
-    return image if image.mode == "L" else image.convert("RGB").convert("L")
+    else:
+        # Pillow converts some modes, such as CMYK, only to RGB.
+        return image.copy() if image.mode == "L" else image.convert("RGB").convert("L")
+    if opacity is None:
+        return grey
+    weights = np.asarray(opacity, dtype=np.float64)
+    mean = float((np.asarray(grey) * weights).sum() / max(weights.sum(), 1))
+    light = background == "light" or (background == "auto" and mean < 127.5)
+    return Image.composite(grey, Image.new("L", grey.size, 255 if light else 0), opacity)
 
 
 def background_level(grey: Image.Image) -> int:
@@ -120,15 +220,12 @@ def background_level(grey: Image.Image) -> int:
     return int(np.median(np.concatenate([rows[:, :side], rows[:, -side:]])))
 
 
-def _fit(grey: Image.Image, level: int) -> Image.Image:
-    """Cut off the border of `level`, resize the longer side to 28, pad the shorter to 28."""
-    different = ImageChops.difference(grey, Image.new("L", grey.size, level))
-    # As the data set's authors did: a border is empty within 5% of the brightest level.
-    found = different.point(lambda value: 255 * (value > 0.05 * 255)).getbbox()
-    cut = grey.crop(found) if found else grey
-    scale = IMAGE_SIZE / max(cut.size)
-    width, height = (max(1, round(side * scale)) for side in cut.size)
-    resized = cut.resize((width, height), Image.Resampling.BILINEAR)
-    fitted = Image.new("L", (IMAGE_SIZE, IMAGE_SIZE), level)
-    fitted.paste(resized, ((IMAGE_SIZE - width) // 2, (IMAGE_SIZE - height) // 2))
+def _fit(pixels: np.ndarray) -> np.ndarray:
+    """Resize the longer side of (height, width) float32 to 28, and pad the shorter with black."""
+    scale = IMAGE_SIZE / max(pixels.shape)
+    height, width = (max(1, round(side * scale)) for side in pixels.shape)
+    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+    fitted = np.zeros((IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    top, left = (IMAGE_SIZE - height) // 2, (IMAGE_SIZE - width) // 2
+    fitted[top : top + height, left : left + width] = np.asarray(resized).round()
     return fitted

@@ -3,12 +3,13 @@
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from tabulate import tabulate
 
 from fashion_cnn.base.errors import InputError
@@ -24,11 +25,15 @@ Skip = Callable[[Path, InputError], None]
 
 @dataclass(frozen=True)
 class Prediction:
-    """A file, and each class with its probability in [0, 1], the most likely first."""
+    """A file, each class with its probability in [0, 1], the most likely first, and a note.
+
+    The note says what in the picture makes the answer doubtful; None for nothing.
+    """
 
     file: Path
     ranked: list[tuple[str, float]]
     classes: tuple[str, ...]
+    note: str | None
 
     def row(self) -> tuple[str, str, float, str, float]:
         """Return file, class, its probability, runner-up and its probability."""
@@ -41,7 +46,7 @@ class Prediction:
         keys = ("file", "class", "probability", "runner_up", "runner_up_probability")
         values = dict(zip(keys, self.row(), strict=True))
         by_class = sorted(self.ranked, key=lambda pair: self.classes.index(pair[0]))
-        return json.dumps({**values, "probabilities": dict(by_class)})
+        return json.dumps({**values, "probabilities": dict(by_class), "note": self.note})
 
 
 def predictions(
@@ -52,52 +57,62 @@ def predictions(
     compute: Compute,
     batch_size: int,
     skip: Skip,
+    show: Path | None = None,
 ) -> Iterator[Prediction]:
     """Yield one prediction per picture, in order, reading no more than a batch ahead.
 
     Args:
         trained: the network and the transform of its input.
-        files: PNG or JPEG files.
+        files: of pictures.
         background: the background of all of them; see `pictures.read`.
         compute: the device and the precision.
         batch_size: pictures per batch.
         skip: called with each file that is not a picture, and the reason.
+        show: a folder for what the network sees of each picture: NUMBER-NAME.png, numbered from 1
+            in order; None for nowhere.
     """
     network = trained.network.to(compute.device)
-    readable = _read(files, background, skip)
-    while batch := list(itertools.islice(readable, batch_size)):
-        pixels = torch.from_numpy(np.stack([picture for _, picture in batch])).unsqueeze(1)
+    remaining, shown = iter(files), 0
+    while some := list(itertools.islice(remaining, batch_size)):
+        batch = []
+        for file, picture in zip(some, pictures.read_all(some, background), strict=True):
+            if isinstance(picture, InputError):
+                skip(file, picture)
+            else:
+                batch.append((file, picture))
+        if not batch:
+            continue
+        if show:
+            for number, (file, picture) in enumerate(batch, shown + 1):
+                path = show / f"{number:04}-{file.stem[:60]}.png"
+                Image.fromarray(picture.pixels).save(path)
+            shown += len(batch)
+        pixels = torch.from_numpy(np.stack([picture.pixels for _, picture in batch])).unsqueeze(1)
         # The labels are unknown, and the network does not see them.
         images = Images(pixels, torch.full((len(batch),), -1))
         logits = predict(network, images, trained.transform, compute, batch_size)
         # Ranked by logits: two of them can differ where their probabilities round to the same.
         order = logits.argsort(dim=1, descending=True, stable=True)
         probabilities = logits.softmax(dim=1).gather(1, order).tolist()
-        for (file, _), classes, values in zip(batch, order.tolist(), probabilities, strict=True):
-            ranked = zip(classes, values, strict=True)
-            names = trained.kind.classes
-            likely = [(names[index], round(value, 6)) for index, value in ranked]
-            yield Prediction(file, likely, names)
+        names = trained.kind.classes
+        for (file, picture), *both in zip(batch, order.tolist(), probabilities, strict=True):
+            ranked = [(names[i], round(value, 6)) for i, value in zip(*both, strict=True)]
+            yield Prediction(file, ranked, names, picture.note)
 
 
-def table(rows: Iterable[Prediction]) -> str:
-    """Return the predictions as an aligned table, probabilities to 4 decimals."""
-    align = ("left", "left", "right", "left", "right")
+def table(rows: Sequence[Prediction]) -> str:
+    """Return the predictions as an aligned table, probabilities to 4 decimals.
+
+    Notes have a column where there are any.
+    """
+    headers = ["file", "class", "probability", "runner-up", "its probability", "note"]
+    align = ["left", "left", "right", "left", "right", "left"]
+    columns = 6 if any(row.note for row in rows) else 5
     return tabulate(
-        [row.row() for row in rows],
-        ["file", "class", "probability", "runner-up", "its probability"],
-        disable_numparse=[0, 1, 3],
+        [(*row.row(), row.note or "")[:columns] for row in rows],
+        headers[:columns],
+        disable_numparse=[0, 1, 3, *range(5, columns)],
         floatfmt=".4f",
-        colalign=align,
-        headersalign=align,
+        colalign=align[:columns],
+        headersalign=align[:columns],
     )
-
-
-def _read(
-    files: Iterable[Path], background: Background, skip: Skip
-) -> Iterator[tuple[Path, np.ndarray]]:
-    for file in files:
-        try:
-            yield file, pictures.read(file, background)
-        except InputError as error:
-            skip(file, error)
