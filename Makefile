@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose promote \
-	audit test test-fast test-faults test-remotes check format reference lock bench bench-peers bench-gpu bench-photographs \
+	audit test test-fast test-faults test-remotes check format reference lock bench bench-peers bench-gpu bench-photos \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -119,7 +119,7 @@ bench-gpu: environment ## time training on a CUDA GPU; OPTIONS="--help" lists th
 	@dvc repro --quiet download
 	@set -f; python -m benchmarks.gpu $$OPTIONS
 
-bench-photographs: environment ## LeNet's accuracy on photographs made from test images
+bench-photos: environment ## LeNet's accuracy on photographs made from test images
 	@dvc repro --quiet train_lenet
 	@python -m benchmarks.photographs
 

@@ -1,4 +1,4 @@
-"""`make bench-photographs`: what LeNet loses on photographs made from test images.
+"""`make bench-photos`: what LeNet loses on photographs made from test images.
 
 Garments are enlarged, turned, laid on many backgrounds, saved as JPEG and read as `predict` does.
 """
@@ -211,7 +211,7 @@ def _answers(pixels: torch.Tensor, trained: Trained, compute: Compute) -> torch.
 
 def main() -> None:
     """Measure, print the summary and write it to benchmarks/results."""
-    parser = argparse.ArgumentParser(prog="make bench-photographs", description=__doc__)
+    parser = argparse.ArgumentParser(prog="make bench-photos", description=__doc__)
     parser.parse_args()
     compute = prepare("cpu", "float32")
     trained = weights.load(weights_file("lenet"), "lenet")
