@@ -38,6 +38,8 @@ def small(
         del pipeline["stages"][name]
     for name in ("export_images", "evaluate"):
         pipeline["stages"][name]["matrix"]["model"] = ["lenet"]
+    for model in ("vgg", "vgg11"):
+        del pipeline["stages"]["withdraw"]["foreach"][model]
     YAML().dump(pipeline, folder / "dvc.yaml")
     (folder / "dvc.lock").unlink()
     done = shell("dvc", "repro", cwd=folder)
@@ -86,9 +88,41 @@ def test_queued_experiments_give_what_each_gives_alone(small: Path, shell: Shell
     rows = [line for line in lines[5:] if line and not line.startswith(" ")]
     accuracies = [float(row.split()[1]) for row in rows]
     assert accuracies == sorted(accuracies, reverse=True)
-    # These were trained alone: the evaluation that their commits hold is of other weights.
+    # These were trained alone: their weights have not been evaluated.
     changed = next(line for line in lines if line.startswith(names[0]))
     assert changed.split()[2:] == ["-", "-", "lenet.learning_rate=0.002"]
+
+
+def test_no_test_metric_stands_beside_weights_that_it_was_not_measured_on(
+    small: Path, shell: Shell
+) -> None:
+    def measured(name: str) -> set[str]:
+        shown = json.loads(shell("dvc", "exp", "show", "--json", cwd=small).stdout)
+        tips = [each["revs"][0] for each in shown[1]["experiments"] or []]
+        (row,) = [row for row in (shown[0], *tips) if name in (row["rev"], row["name"])]
+        return {file for file, read in row["data"]["metrics"].items() if "data" in read}
+
+    trained = {"metrics/train/lenet.json"}
+    complete = measured("workspace")
+    assert complete == trained | {
+        f"{folder}/lenet.json"
+        for folder in ("metrics/evaluate", "metrics/export_images", "plots/reliability")
+    }
+    command = ("dvc", "exp", "run", "-S", "lenet.learning_rate=0.003", "--name")
+    done = shell(*command, "new", "--temp", "train_lenet", cwd=small)
+    assert "Running stage 'train_lenet'" in done.stdout, done.stderr
+    done = shell(*command, "again", "train_lenet", cwd=small)
+    assert "Stage 'train_lenet' is cached" in done.stdout, done.stderr
+    for name in ("new", "again", "workspace"):
+        assert measured(name) == trained
+    # The next run measures what is missing; the way back takes it from DVC's cache of runs.
+    assert shell("dvc", "repro", cwd=small).returncode == 0
+    assert measured("workspace") == complete
+    assert shell("dvc", "status", "--json", cwd=small).stdout.strip() == "{}"
+    shell("git", "checkout", "-q", "params.yaml", cwd=small)
+    done = shell("dvc", "repro", cwd=small)
+    assert re.findall("Running stage '(.+?)'", done.stdout) == ["withdraw@lenet"], done.stderr
+    assert shell("git", "status", "--porcelain", cwd=small).stdout == ""
 
 
 def test_an_experiment_is_shown_compared_applied_branched_and_removed(

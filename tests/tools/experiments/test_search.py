@@ -34,6 +34,7 @@ def test_the_committed_ranges_are_right_for_every_model(model: str) -> None:
         ("trials: 1\nlenet: {momentum: {low: 0, high: 0.4, log: true}}", "above 0 where log"),
         ("trials: 1\nlenet: {keep: {choices: [first]}}", "lenet.keep: expected 'last' or 'best'"),
         ("trials: [", "cannot be read"),
+        (f"trials: {'x' * 3000}", r"trials: .*, got 'x{199}$"),
     ],
 )
 def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:

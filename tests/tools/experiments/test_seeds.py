@@ -28,6 +28,8 @@ def test_the_table_has_a_line_a_seed_and_what_they_come_to() -> None:
     assert lines[4].split()[1:] == ["0.9100", "0.8900", "0.2900"]
 
 
-def test_one_seed_shows_no_spread() -> None:
-    with pytest.raises(InputError, match="expected at least 2 seeds, as one has no spread, got 1"):
-        seeds.run("lenet", 1)
+@pytest.mark.parametrize("count", [-1, 1, 1001, 10**30])
+def test_one_seed_shows_no_spread_and_too_many_never_end(count: int) -> None:
+    expected = f"^N: expected 2 seeds, as one has no spread, to 1000, got {count}$"
+    with pytest.raises(InputError, match=expected):
+        seeds.run("lenet", count)

@@ -3,14 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import whole
-from fashion_cnn.base.paths import root
 from fashion_cnn.base.settings import flatten
 from fashion_cnn.tools.experiments.running import as_yaml, dvc, git
 
@@ -94,37 +90,8 @@ def _experiment(revision: Mapping[str, Any], name: str, state: str) -> Experimen
     own = set(flatten(written))
     inherited = {each for each in params if each not in own and each.partition(".")[0] in MODELS}
     files = {file: read.get("data", {}) for file, read in data.get("metrics", {}).items()}
-    for model in MODELS if state == "done" else ():
-        # Where training alone ran, the evaluation in git is still of the commit's weights.
-        if not _evaluated(revision["rev"], model):
-            files.pop(f"metrics/evaluate/{model}.json", None)
     metrics = files if state == "done" else {}
     return Experiment(name, state, params, metrics, frozenset(inherited), revision["rev"])
-
-
-def _evaluated(revision: str, model: str) -> bool:
-    """Whether a model's evaluation is of the weights that its training wrote, by dvc.lock."""
-    stages = _locked(revision)
-    path = f"data/models/{model}.safetensors"
-    trained, evaluated = (
-        [each["md5"] for each in stages.get(stage, {}).get(kind, ()) if each["path"] == path]
-        for stage, kind in ((MODELS[model], "outs"), (f"evaluate@{model}", "deps"))
-    )
-    return trained == evaluated
-
-
-def _locked(revision: str) -> dict[str, Any]:
-    """Return the stages of a revision's dvc.lock; none where it has no such file."""
-    if revision == "workspace":
-        path = root() / "dvc.lock"
-        return _stages(path.read_text("utf-8")) if path.is_file() else {}
-    listed = git("ls-tree", "--name-only", revision, "dvc.lock").strip()
-    return _stages(git("show", f"{revision}:dvc.lock")) if listed else {}
-
-
-@cache
-def _stages(text: str) -> dict[str, Any]:
-    return (YAML(typ="safe").load(text) or {}).get("stages") or {}
 
 
 def _name(revision: Mapping[str, Any]) -> str:

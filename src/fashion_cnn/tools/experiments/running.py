@@ -47,7 +47,6 @@ def running(
         part for key, value in changes.items() for part in ("-S", f"++{key}={as_yaml(value)}")
     ]
     command = ["dvc", "exp", "run", "--temp", "--name", name, *settings, target]
-    terminated = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with log_file(name).open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", *command],
@@ -62,8 +61,6 @@ def running(
     except BaseException:
         interrupt(process)
         raise
-    finally:
-        signal.signal(signal.SIGTERM, terminated)
 
 
 def interrupt(process: "subprocess.Popen[bytes]") -> None:

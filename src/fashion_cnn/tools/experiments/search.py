@@ -67,7 +67,9 @@ def load(path: Path, model: str, values: Params) -> tuple[int, Ranges]:
     except ValidationError as error:
         fault = error.errors()[0]
         name = ".".join(str(part) for part in fault["loc"])
-        raise InputError(f"{path.name}: {name}: {fault['msg']}, got {fault['input']!r}") from None
+        raise InputError(
+            f"{path.name}: {name}: {fault['msg']}, got {fault['input']!r:.200}"
+        ) from None
     ranges: Ranges = getattr(search, model)
     if not ranges:
         raise InputError(f"{path.name}: expected ranges of {model}'s parameters, got none")

@@ -10,6 +10,7 @@ from tabulate import tabulate
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.tools.experiments import running
 
+MAX_SEEDS = 1000
 # What is reported of each seed: column head, stage, and the metric's name.
 REPORTED = [
     ("validation accuracy", "train", "validation_accuracy"),
@@ -45,10 +46,12 @@ def run(model: str, count: int) -> str:
         A table: one line per seed, then their spread.
 
     Raises:
-        InputError: there are fewer than two seeds, or an experiment failed.
+        InputError: there are fewer than two seeds or too many, or an experiment failed.
     """
-    if count < 2:
-        raise InputError(f"N: expected at least 2 seeds, as one has no spread, got {count}")
+    if not 2 <= count <= MAX_SEEDS:
+        raise InputError(
+            f"N: expected 2 seeds, as one has no spread, to {MAX_SEEDS}, got {count!s:.50}"
+        )
     rows: list[list[float]] = []
     for seed in range(count):
         name = f"{model}-seed-{seed}"

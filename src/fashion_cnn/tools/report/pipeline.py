@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import networkx as nx
 
@@ -43,7 +44,7 @@ def read(revision: Revision) -> Pipeline:
     if not lock.stages:
         raise MissingError(f"dvc.lock of {revision.title} has no stage: dvc repro")
     names = list(dict.fromkeys(map(name_in_dvc_yaml, lock.stages)))
-    stages = {name: _stage(name, (written.get(name) or {}).get("desc", ""), lock) for name in names}
+    stages = {name: _stage(name, _description(written.get(name)), lock) for name in names}
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(stages)
     graph.add_edges_from(
@@ -60,6 +61,12 @@ def read(revision: Revision) -> Pipeline:
     ]
     not_run = tuple(name for name in written if name not in names)
     return Pipeline(levels, sorted(graph.edges), lock, not_run)
+
+
+def _description(stage: Any) -> str:
+    """Return what a stage does; one that dvc.yaml makes of a list says so under `do`."""
+    stage = stage or {}
+    return str(stage.get("do", stage).get("desc", ""))
 
 
 def _stage(name: str, description: str, lock: Lockfile) -> Stage:
