@@ -22,6 +22,16 @@ def repository() -> Path:
     return next(copied_from, here)
 
 
+def left_out(name: str) -> str:
+    """Return what to do about a path that the repository has, but DVC's copy of it lacks, if so."""
+    if repository() == root() or not (repository() / name).exists():
+        return ""
+    return (
+        "; this experiment runs in a copy, which holds only what git or DVC tracks: run "
+        f"`dvc add {name}` first, or begin the experiment with `-C {name}`"
+    )
+
+
 def copies(repository: Path) -> Path:
     """Return the folder where DVC runs a repository's queued and temporary experiments."""
     return repository / ".dvc" / "tmp" / "exps"

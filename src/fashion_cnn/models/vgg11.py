@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchvision.models import VGG11_Weights, vgg11
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.paths import lies_in, root
+from fashion_cnn.base.paths import left_out, lies_in, root
 from fashion_cnn.core.shapes import Input, Pool, trace
 from fashion_cnn.core.shapes.arithmetic import positive
 
@@ -128,7 +128,7 @@ def _state_dict(weights: str) -> dict[str, Tensor]:
     if Path(weights).is_absolute() or not inside or not path.is_file():
         raise InputError(
             f"vgg11.weights: expected none, imagenet or a file in data/pretrained/, which DVC "
-            f"watches, got {weights!r}"
+            f"watches, got {weights!r}{left_out(weights)}"
         )
     try:
         return load_file(path)

@@ -1,6 +1,7 @@
 """A user's own images in place of Fashion-MNIST: a folder of pictures, or four IDX files."""
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Dataset
-from fashion_cnn.base.paths import lies_in
+from fashion_cnn.base.paths import left_out, lies_in
 from fashion_cnn.dataset import idx
 from fashion_cnn.dataset.kind import CLASSES_FILE, read_classes
 from fashion_cnn.sources import picture_folder
@@ -40,7 +41,7 @@ def adopt(folder: Path, watched: Path, destination: Path, settings: Dataset) -> 
     if not lies_in(folder, watched) or not folder.is_dir():
         raise InputError(
             f"dataset.folder: expected null or a folder in data/{watched.name}/, which DVC "
-            f"watches, got '{folder}'"
+            f"watches, got '{folder}'" + left_out(os.path.relpath(folder, watched.parents[1]))
         )
     if any((folder / f"{file.name}{suffix}").exists() for file in FILES for suffix in ("", ".gz")):
         if settings.image_size:
