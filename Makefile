@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose promote \
-	audit test test-fast test-faults test-remotes check format reference lock bench bench-peers bench-gpu bench-photos \
+	audit test test-fast test-faults test-images test-remotes check format reference lock bench bench-peers bench-gpu bench-photos \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -69,11 +69,14 @@ test: test-environment ## run every test, one process per core
 	@$(PYTEST)
 
 test-fast: test-environment ## run the tests without the pipeline; PART=training for tests/training alone
-	@$(PYTEST) -m 'not long and not remote and not faults' "tests/$$PART"
+	@$(PYTEST) -m 'not long and not remote and not faults and not images' "tests/$$PART"
 
 test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, sshd, an S3-compatible server
 	@$(LOCKED) requirements/remotes.txt
 	@pytest -m 'remote or not remote' tests/test_remotes.py
+
+test-images: test-environment ## run the pipeline on digits and on drawn shapes of 3 and 12 classes too; minutes
+	@pytest -m images tests/test_own_images.py
 
 test-faults: test-environment ## run the longer tests of bad input and of the machine's faults too; takes most of an hour
 	@pytest -m 'faults or not faults' tests/faults

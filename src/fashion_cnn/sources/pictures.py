@@ -40,6 +40,11 @@ def read(
     Raises:
         InputError: this is not a picture, and why; the message leaves out the file's name.
     """
+    if not path.is_file():
+        raise InputError("no file in this folder" if path.is_dir() else "no such file")
+    if not path.stat().st_size:
+        # Not opened: reading a file of /proc may wait for ever.
+        raise InputError("no picture of a known kind")
     try:
         with warnings.catch_warnings(action="ignore"):
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -31,7 +31,7 @@ from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.core.machine import training_fits
 from fashion_cnn.core.shapes import TracedLayer
 from fashion_cnn.dataset.images import Transform, read_split
-from fashion_cnn.dataset.kind import Kind
+from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
 from fashion_cnn.trained import tensor_files, weights
 from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint
 from fashion_cnn.training.distributed import Processes, joined
@@ -105,7 +105,7 @@ def train(
         loop = Loop(state, transform, compute, tracker, processes, pause, made_with, log_interval)
         loop.fit(training, validation)
         if checkpoints and tracker:
-            pictures = dataset.pictures if dataset.folder else None
+            pictures = None if training.kind == FASHION_MNIST else dataset.pictures
             _save_weights(state, training.kind, pictures, transform, made_with)
             checkpoints.remove()
             _conclude(state, tracker, compute, processes, layers, len(training))

@@ -15,7 +15,7 @@ from tabulate import tabulate
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images
-from fashion_cnn.tools.prediction import pictures
+from fashion_cnn.tools.prediction import reading
 from fashion_cnn.tools.prediction.pictures import Background
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained
@@ -75,7 +75,7 @@ def predictions(
     remaining, shown = iter(files), 0
     while some := list(itertools.islice(remaining, batch_size)):
         batch = []
-        for file, picture in zip(some, pictures.read_all(some, background), strict=True):
+        for file, picture in zip(some, reading.read_all(trained, some, background), strict=True):
             if isinstance(picture, InputError):
                 skip(file, picture)
             else:
@@ -87,7 +87,9 @@ def predictions(
                 path = show / f"{number:04}-{file.stem[:60]}.png"
                 Image.fromarray(picture.pixels).save(path)
             shown += len(batch)
-        pixels = torch.from_numpy(np.stack([picture.pixels for _, picture in batch])).unsqueeze(1)
+        stacked = torch.from_numpy(np.stack([picture.pixels for _, picture in batch]))
+        # (N, H, W) or (N, H, W, 3) -> (N, C, H, W)
+        pixels = stacked.unsqueeze(1) if stacked.ndim == 3 else stacked.permute(0, 3, 1, 2)
         # The labels are unknown, and the network does not see them.
         images = Images(pixels, torch.full((len(batch),), -1))
         logits = predict(network, images, trained.transform, compute, batch_size)
