@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.tools.report import numbers
 from fashion_cnn.tools.report.writing import write
 from fashion_cnn.tools.revision import MissingError, Revision
 from tests.conftest import ROOT, Shell
@@ -108,6 +109,21 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
     # Without predictions, the intervals of the accuracies are held against each other.
     assert "overlap of Wilson intervals" in html
     assert "Confusion of LeNet" in html
+
+
+def test_three_tests_are_judged_together() -> None:
+    # Benjamini & Hochberg: 0.048 * 3 = 0.144; 0.01 * 3 = 0.03.
+    for p_value, words in ((0.048, "They tie"), (0.01, "VGG-11 beats Reduced VGG")):
+        pairs = [
+            {"first": first, "second": second, "first_only_right": 295, "second_only_right": 346}
+            | {"p_value": p}
+            for first, second, p in (
+                ("lenet", "vgg", 0.671),
+                ("lenet", "vgg11", 0.117),
+                ("vgg", "vgg11", p_value),
+            )
+        ]
+        assert words in numbers.verdict({"pairs": pairs})
 
 
 def test_what_is_of_an_earlier_run_is_withheld(copied: Path, tmp_path: Path, shell: Shell) -> None:

@@ -28,7 +28,7 @@ def withhold(revision: Revision) -> list[str]:
     if revision.is_workspace:
         with suppress(InputError):
             made = (line for line in lock.faults(revision.root) if "is not the version" not in line)
-            if reasons := [line for line in made if not line.startswith("no entry")]:
+            if reasons := [_brief(line) for line in made if not line.startswith("no entry")]:
                 lines.append(
                     "Shown as of the last run, though these have changed since: "
                     f"{_list(reasons, '; ')}. Make all of it anew: dvc repro"
@@ -68,6 +68,13 @@ def show(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(show, value))
     return str(value)
+
+
+def _brief(reason: str) -> str:
+    """Return a reason with its stages counted where there are many."""
+    what, _, stages = reason.rpartition(": ")
+    count = stages.count(",") + 1
+    return reason if count <= NAMED else f"{what}: {count} stages"
 
 
 def _locked(revision: Revision) -> Lockfile:
