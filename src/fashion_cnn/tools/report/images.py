@@ -28,7 +28,7 @@ def kernels(comparison: Comparison) -> Section:
     lead = (
         "Every convolution before and after training, from the same seed: left the random start, "
         "right what training made of it. Red adds, blue subtracts. In LeNet's first layer look "
-        "for edges, where red meets blue; in the wide networks most kernels hardly move."
+        "for edges, where red meets blue. Where both look alike, the difference stands beside them."
     )
     section = Section("kernels", "What they learned", lead, [])
     return _by_network(
@@ -118,7 +118,7 @@ def _answer(comparison: Comparison, model: str, image: str) -> str:
     if found is None or not image.isdigit() or int(image) >= len(found.labels):
         return ""
     label, answer = found.labels[int(image)], found.answers[int(image)]
-    sure = f"with {found.probabilities[int(image), answer]:.0%}"
+    sure = f"with {found.probabilities[int(image), answer]:.1%}"
     if label == answer:
         return f", {found.classes[label]}, recognised {sure}"
     return f", {found.classes[label]}, taken for {found.classes[answer]} {sure}"
