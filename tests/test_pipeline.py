@@ -485,7 +485,12 @@ def test_a_stage_declares_exactly_the_code_it_imports(
     script: str, model: str, declared: set[str]
 ) -> None:
     closure = {str(path.relative_to(ROOT)) for path in imported(ROOT / script, model, set())}
-    assert declared == closure
+    if script in {"stages/check_shapes.py", "stages/explore.py"}:
+        # They take seconds and no training follows from their code, so they list whole folders.
+        assert declared >= closure
+        assert {Path(path).parent for path in declared} == {Path(path).parent for path in closure}
+    else:
+        assert declared == closure
 
 
 def test_the_committed_run_belongs_to_the_committed_params(shell: Shell) -> None:

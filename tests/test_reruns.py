@@ -48,22 +48,17 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/__init__.py": ALL,
     "src/fashion_cnn/base/*.py": ALL,
     "src/fashion_cnn/core/*.py": CHECK | USED,
-    **{
-        f"src/fashion_cnn/core/{name}.py": (CHECK | USED) - EXPLORE
-        for name in ("gpu_lock", "machine", "memory")
-    },
     "src/fashion_cnn/sources/*.py": {"download"},
     "src/fashion_cnn/core/shapes/*.py": CHECK | USED,
     "src/fashion_cnn/costs/*.py": CHECK,
     "src/fashion_cnn/tracing.py": CHECK | EXPORT | EVALUATE,
-    "src/fashion_cnn/dataset/images.py": USED,
+    "src/fashion_cnn/dataset/images.py": CHECK | USED,
     **{f"src/fashion_cnn/dataset/{name}.py": ALL - COMPARE for name in ("__init__", "idx", "kind")},
     "src/fashion_cnn/trained/*.py": USED,
-    "src/fashion_cnn/trained/inference.py": USED - EXPLORE,
     **{
         f"src/fashion_cnn/models/{model}.py": CHECK
         | {train, f"export_images@{model}", f"evaluate@{model}"}
-        | (EXPLORE if model != "vgg11" else set())
+        | EXPLORE
         for model, train in zip(MODELS, sorted(TRAIN)[1:] + sorted(TRAIN)[:1], strict=True)
     },
     "src/fashion_cnn/training/*.py": TRAIN,
