@@ -179,7 +179,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     scales = ["8 to 16 times as large", "16 to 28 times", "28 to 40 times"]
     turns = ["turned by 0 to 5 degrees", "5 to 10 degrees"]
     margins = ["margin of 0 to 20%", "20 to 40%", "40 to 60%"]
-    groups = [
+    groups: list[Any] = [
         pd.Series("all", table.index),
         pd.Categorical(table["background"], list(BACKGROUNDS)),
         pd.cut(table["scale"], [8, 16, 28, 40], labels=scales),

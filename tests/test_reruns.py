@@ -61,7 +61,7 @@ FILES: dict[str, set[str]] = {
         | EXPLORE
         for model, train in zip(MODELS, sorted(TRAIN)[1:] + sorted(TRAIN)[:1], strict=True)
     },
-    "src/fashion_cnn/training/*.py": TRAIN,
+    "src/fashion_cnn/training/*.py": CHECK | TRAIN,
     "src/fashion_cnn/evaluation/*.py": EVALUATE,
     "src/fashion_cnn/pairwise.py": COMPARE,
     "src/fashion_cnn/explore/*.py": EXPLORE,

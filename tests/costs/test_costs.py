@@ -9,10 +9,10 @@ from torch.profiler import ProfilerActivity, profile
 
 from fashion_cnn.base import models, params
 from fashion_cnn.core.compute import resolve
-from fashion_cnn.core.memory import Memory, training_memory
 from fashion_cnn.costs.footprint import footprint, training_flops
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.training.loop import Loop
+from fashion_cnn.training.memory import Memory, training_memory
 from fashion_cnn.training.state import TrainingState
 from tests.conftest import ROOT
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Budget
 from fashion_cnn.base.recipes import VGG11
-from fashion_cnn.core.memory import layer_memory
 from fashion_cnn.costs.footprint import Footprint
+from fashion_cnn.training.memory import layer_memory
 
 # Keys of a recipe that lower each estimate and leave the network as it is.
 LOWER = {

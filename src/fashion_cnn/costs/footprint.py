@@ -11,11 +11,11 @@ from fashion_cnn.base import models
 from fashion_cnn.base.params import Params
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, resolve
-from fashion_cnn.core.machine import training_fits
-from fashion_cnn.core.memory import Memory, training_memory
 from fashion_cnn.core.shapes import ShapeError, TracedLayer
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
 from fashion_cnn.tracing import trace_network
+from fashion_cnn.training.machine import training_fits
+from fashion_cnn.training.memory import Memory, training_memory
 
 SUMMED = ("parameters", "multiply_accumulates", "activation_bytes")
 

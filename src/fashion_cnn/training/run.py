@@ -28,7 +28,6 @@ from fashion_cnn.base.paths import (
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, prepare, probe, seeded
 from fashion_cnn.core.gpu_lock import own_gpu
-from fashion_cnn.core.machine import training_fits
 from fashion_cnn.core.shapes import TracedLayer
 from fashion_cnn.dataset.images import Transform, read_split
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
@@ -36,6 +35,7 @@ from fashion_cnn.trained import tensor_files, weights
 from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint
 from fashion_cnn.training.distributed import Processes, joined
 from fashion_cnn.training.loop import Loop
+from fashion_cnn.training.machine import training_fits
 from fashion_cnn.training.snapshots import Snapshots
 from fashion_cnn.training.state import TrainingState
 from fashion_cnn.training.stopping import Stop

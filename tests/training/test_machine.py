@@ -9,11 +9,11 @@ import torch
 
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError, MemoryShortError
-from fashion_cnn.core import machine
 from fashion_cnn.core.compute import Compute
-from fashion_cnn.core.machine import Limit, control_groups, training_fits
-from fashion_cnn.core.memory import training_memory
 from fashion_cnn.costs.footprint import Footprint, footprint
+from fashion_cnn.training import machine
+from fashion_cnn.training.machine import Limit, control_groups, training_fits
+from fashion_cnn.training.memory import training_memory
 from tests.conftest import ROOT
 
 CPU = Compute(torch.device("cpu"), torch.float32)

@@ -15,8 +15,8 @@ from fashion_cnn.base.errors import InputError, MemoryShortError
 from fashion_cnn.base.faults import is_memory_short
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute
-from fashion_cnn.core.memory import training_memory
 from fashion_cnn.core.shapes import TracedLayer
+from fashion_cnn.training.memory import training_memory
 
 PROCESS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
