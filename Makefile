@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose promote \
-	audit test test-fast test-faults test-images test-remotes check format reference lock bench bench-peers bench-gpu bench-photos \
+	audit test test-fast test-faults test-images test-remotes check format reference lock bench bench-peers bench-gpu bench-photos golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -125,6 +125,10 @@ bench-gpu: environment ## time training on a CUDA GPU; OPTIONS="--help" lists th
 bench-photos: environment ## LeNet's accuracy on photographs made from test images
 	@dvc repro --quiet train_lenet
 	@python -m benchmarks.photographs
+
+golden: environment ## write the losses of each network's first 50 steps to tests/golden, which tests compare
+	@dvc repro --quiet download
+	@python -m benchmarks.golden $$OPTIONS
 
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header

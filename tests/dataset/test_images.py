@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torchvision.datasets.mnist import read_image_file, read_label_file
 from torchvision.transforms import v2
 
@@ -113,3 +114,16 @@ def test_files_that_do_not_fit_together_are_refused(
 def test_a_validation_split_that_leaves_nothing_to_train_on_is_refused(fashion_mnist: Path) -> None:
     with pytest.raises(InputError, match=r"dataset\.validation_images: expected fewer than"):
         dataset.read_split(fashion_mnist, split(60_000, 0))
+
+
+@pytest.mark.parametrize("image_size", [8, 14, 27, 29, 64, 224])
+def test_the_resize_has_the_bytes_of_torchs_own(image_size: int) -> None:
+    """On CUDA under deterministic algorithms, F.interpolate takes another way."""
+    pixels = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
+    expected = F.interpolate(
+        pixels.float().div_(255).sub_(0.3).div_(0.4),
+        size=(image_size, image_size),
+        mode="bilinear",
+        antialias=image_size < 28,
+    )
+    assert torch.equal(dataset.Transform(image_size, 0.3, 0.4)(pixels), expected)

@@ -14,7 +14,7 @@ from torch import nn
 from torchvision.models import VGG11_Weights, vgg11
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.models.vgg11 import build
+from fashion_cnn.models.vgg11 import AveragePool, build
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,20 @@ def test_logits_and_gradients_are_torchvisions(image_size: int) -> None:
         torch.testing.assert_close(
             network.get_parameter(name).grad, expected, rtol=1e-2, atol=1e-4 * scale
         )
+
+
+@pytest.mark.parametrize(("height", "width"), [(2, 2), (3, 5), (6, 8), (13, 14)])
+def test_the_pooling_and_its_gradient_are_torchs(height: int, width: int) -> None:
+    ours, theirs = (torch.randn(2, 3, height, width, dtype=torch.float64) for _ in range(2))
+    theirs.copy_(ours)
+    for features in (ours, theirs):
+        features.requires_grad_()
+    results = AveragePool(7)(ours), nn.functional.adaptive_avg_pool2d(theirs, 7)
+    weights = torch.randn(2, 3, 7, 7, dtype=torch.float64)
+    for result in results:
+        (result * weights).sum().backward()
+    torch.testing.assert_close(*results, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-6, atol=1e-7)
 
 
 def test_a_grey_image_gives_what_it_would_in_colour(

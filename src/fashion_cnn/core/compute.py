@@ -35,9 +35,11 @@ class Compute:
 
     def identity(self) -> dict[str, str]:
         """Return what a result's bytes depend on besides code, params, data and threads."""
+        cuda = {"tf32": "off"} if self.device.type == "cuda" else {}
         return {
             "device": self._name(),
             "precision": self.precision,
+            **cuda,
             "python": platform.python_version(),
             "torch": torch.__version__,
             "torchvision": version("torchvision"),
@@ -66,6 +68,8 @@ def prepare(device: str, precision: str, *, deterministic: bool = True) -> Compu
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(deterministic or on_cpu, warn_only=not on_cpu)
     torch.backends.cudnn.benchmark = not deterministic
+    # float32 is IEEE single precision everywhere; torch's default is TF32 in convolutions alone.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     if on_cpu:
         _keep_freed_memory()
     # Filling new memory costs 7% of a step, and nothing here reads memory before writing it.
@@ -98,16 +102,23 @@ def derive_seed(*parts: int | str) -> int:
 def probe(compute: Compute, seconds: float = 0.5) -> float:
     """Measure how many floating-point operations per second matrix products reach."""
     size = 1024 if compute.device.type == "cpu" else 4096
-    matrix = torch.ones(size, size, dtype=compute.dtype, device=compute.device)
-    products, started, elapsed = -1, 0.0, 0.0
+    # Products of equal numbers would take less power, and a GPU would run faster than in training.
+    generator = torch.Generator().manual_seed(0)
+    matrix = torch.randn(size, size, generator=generator).to(compute.device, compute.dtype)
+    product, products, started, elapsed = torch.empty_like(matrix), 0, 0.0, 0.0
+    # The first product is not counted: it also loads the library. Then each run doubles the last.
+    batch = 1
     while elapsed < seconds:
+        for _ in range(batch):
+            torch.mm(matrix, matrix, out=product)
         # Reading a value waits until the device is done.
-        (matrix @ matrix)[0, 0].item()
-        products += 1
-        # The first product is not counted: it also loads the library.
-        if products == 0:
+        product[0, 0].item()
+        if started:
+            products += batch
+            elapsed = time.perf_counter() - started
+            batch = max(1, min(products, int(products * (seconds / elapsed - 1))))
+        else:
             started = time.perf_counter()
-        elapsed = time.perf_counter() - started
     return 2 * size**3 * products / elapsed
 
 
@@ -158,7 +169,9 @@ def _device(name: str) -> torch.device:
 
 def _native_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        # Any of them may be the one that is free.
+        indices = [device.index] if device.index is not None else range(torch.cuda.device_count())
+        return all(torch.cuda.get_device_capability(index) >= (8, 0) for index in indices)
     if device.type == "cpu":
         capabilities = torch.cpu.get_capabilities()
         return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from fashion_cnn.base.errors import InputError
@@ -58,12 +57,12 @@ class Transform:
         images = pixels.float().div_(255).sub_(self.mean).div_(self.standard_deviation)
         if images.shape[-2:] != (self.image_size, self.image_size):
             # Antialiasing changes only a reduction; in an enlargement it would just cost time.
-            images = F.interpolate(
-                images,
-                size=(self.image_size, self.image_size),
-                mode="bilinear",
-                antialias=self.image_size < pixels.shape[-1],
-            )
+            reduced = self.image_size < pixels.shape[-1]
+            # F.interpolate calls these too, but not on CUDA under deterministic algorithms: for the
+            # sake of its backward pass, which never runs here, it takes some 40 kernels there.
+            kernels = torch.ops.aten
+            resize = kernels._upsample_bilinear2d_aa if reduced else kernels.upsample_bilinear2d
+            images = resize(images, [self.image_size, self.image_size], align_corners=False)
         return images.contiguous(memory_format=torch.channels_last)
 
 

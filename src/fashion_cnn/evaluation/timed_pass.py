@@ -54,6 +54,9 @@ def run(trained: Trained, images: Images, compute: Compute, batch_size: int) -> 
     """
     with own_gpu(compute) as held:
         network = trained.network.to(held.device)
+        batch_size = trained.batch_size(batch_size, held.device)
+        # Not timed: the first batch also loads libraries and prepares torch for its size.
+        predict(network, images[:batch_size], trained.transform, held, batch_size)
         started = time.perf_counter()
         with _penultimate(network, KEPT) as features:
             logits = predict(network, images, trained.transform, held, batch_size).cpu()

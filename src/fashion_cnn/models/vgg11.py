@@ -18,6 +18,27 @@ from fashion_cnn.core.shapes.arithmetic import positive
 POOLED_SIZE = 7
 
 
+class AveragePool(nn.AdaptiveAvgPool2d):
+    """torch's adaptive average pooling as two matrix products.
+
+    torch's own has a backward pass on CUDA that adds in any order, so that its bytes vary.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Average features (N, C, H, W) to (N, C, 7, 7)."""
+        rows, columns = (_averages(size, features) for size in features.shape[-2:])
+        return rows @ features @ columns.T
+
+
+def _averages(size: int, like: Tensor) -> Tensor:
+    """Return (7, size): each output's weights, as torch defines its bounds."""
+    index = torch.arange(POOLED_SIZE, device=like.device)[:, None]
+    first = index * size // POOLED_SIZE
+    end = ((index + 1) * size + POOLED_SIZE - 1) // POOLED_SIZE
+    place = torch.arange(size, device=like.device)
+    return (((place >= first) & (place < end)) / (end - first)).to(like.dtype)
+
+
 class Tile(nn.Module):
     """Adaptive average pooling (N, C, 1, 1) -> (N, C, 7, 7), which repeats each value."""
 
@@ -78,6 +99,8 @@ def build(
         tiled, plain = TiledLinear(512 * POOLED_SIZE**2, 4096, device="meta"), network.classifier[0]
         tiled.weight, tiled.bias = plain.weight, plain.bias
         network.classifier[0] = tiled
+    else:
+        network.avgpool = AveragePool(POOLED_SIZE)
     for module in network.modules():
         if isinstance(module, nn.ReLU):
             # In place, it would overwrite the feature maps, which are drawn later.

@@ -163,6 +163,7 @@ def _predict(
 ) -> None:
     from fashion_cnn.base import params
     from fashion_cnn.core import compute
+    from fashion_cnn.core.gpu_lock import own_gpu
     from fashion_cnn.tools.prediction import pictures, predicting
     from fashion_cnn.trained import weights
 
@@ -177,20 +178,21 @@ def _predict(
         skipped.append(file)
         print(f"skipped {file}: {error}", file=sys.stderr)
 
-    found = predicting.predictions(
-        trained,
-        pictures.find(images),
-        background=background,
-        compute=compute.prepare(values.device, trained.precision),
-        batch_size=values.batch_size,
-        skip=skip,
-        show=show,
-    )
-    if json:
-        for prediction in found:
-            print(prediction.json())
-    elif rows := list(found):
-        print(predicting.table(rows))
+    with own_gpu(compute.prepare(values.device, trained.precision)) as held:
+        found = predicting.predictions(
+            trained,
+            pictures.find(images),
+            background=background,
+            compute=held,
+            batch_size=trained.batch_size(values.batch_size, held.device),
+            skip=skip,
+            show=show,
+        )
+        if json:
+            for prediction in found:
+                print(prediction.json())
+        elif rows := list(found):
+            print(predicting.table(rows))
     if skipped:
         sys.exit(1)
 

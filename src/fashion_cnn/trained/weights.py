@@ -78,6 +78,14 @@ class Trained:
     pictures: Pictures | None = None
     """How picture files become such images; None for the data set's own way."""
 
+    def batch_size(self, asked: int, device: torch.device) -> int:
+        """Return a batch size whose prediction takes no more of a GPU than the training took.
+
+        A prediction keeps two layers' outputs of a batch, a training those of all layers.
+        """
+        trained_with = self.recipe.get("batch_size")
+        return asked if device.type != "cuda" or not trained_with else min(asked, 2 * trained_with)
+
     @property
     def precision(self) -> str:
         """What the network was trained in, and is therefore evaluated and used in."""
@@ -162,6 +170,7 @@ def load(path: Path, model: str) -> Trained:
         with torch.device("meta"):
             network = build(model, **metadata.architecture, **kind.architecture())
         network.load_state_dict(tensors, assign=True)
+        network.to(memory_format=torch.channels_last)
     except (InputError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path} does not fit the network ({reason}): {_hint(model)}") from None

@@ -125,8 +125,7 @@ class Loop:
             norm = clip_grad_norm_(state.network.parameters(), recipe.clip_norm)
         state.optimizer.step()
         state.schedule.step()
-        if state.average:
-            state.average.update_parameters(state.network)
+        state.update_average()
         sums = torch.stack([loss.detach(), _count_correct(logits, batch.labels)])
         state.sums += self.processes.total(sums)
         state.losses.append(sums[0] / size)

@@ -32,7 +32,7 @@ class Limit:
 def limit(device: torch.device) -> Limit:
     """Return the lowest limit on the memory that computing on `device` takes."""
     if device.type == "cuda":
-        return Limit(torch.cuda.get_device_properties(device).total_memory, "the GPU")
+        return Limit(torch.cuda.mem_get_info(device)[0], "the GPU")
     held = psutil.Process().memory_info()
     limits = [Limit(psutil.virtual_memory().total - held.rss, "this machine's memory")]
     limits += [Limit(size - held.rss, "the control group's limit") for size in control_groups()]

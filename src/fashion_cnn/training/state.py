@@ -1,12 +1,12 @@
 """What changes as training goes on: all that a checkpoint needs to resume from it."""
 
+import copy
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.recipes import Recipe
@@ -48,11 +48,7 @@ class TrainingState:
         self.recipe = recipe
         self.optimizer = make_optimizer(network, recipe)
         self.schedule = make_schedule(self.optimizer, recipe, recipe.epochs * steps)
-        self.average: AveragedModel | None = None
-        if recipe.ema_decay is not None:
-            self.average = AveragedModel(
-                network, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay)
-            )
+        self.average = None if recipe.ema_decay is None else copy.deepcopy(network)
         self.snapshots: Snapshots | None = None
         self.rows: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
@@ -77,7 +73,7 @@ class TrainingState:
     @property
     def validated(self) -> nn.Module:
         """The network that is validated and kept: the moving average if the recipe has one."""
-        return self.network if self.average is None else self.average.module
+        return self.average or self.network
 
     @property
     def best_row(self) -> Epoch:
@@ -95,6 +91,20 @@ class TrainingState:
         trained, patience = len(self.rows), self.recipe.patience
         waited = trained - self.best_row.epoch if self.rows else 0
         return trained == self.recipe.epochs or (patience is not None and waited >= patience)
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Take the network's weights after this step into their moving average, if there is one.
+
+        torch's AveragedModel does the same, but counts the steps on the device and reads that back.
+        """
+        if self.average is None or self.recipe.ema_decay is None:
+            return
+        means, now = [*self.average.parameters()], [*self.network.parameters()]
+        if self.total_steps:
+            torch._foreach_lerp_(means, now, 1 - self.recipe.ema_decay)
+        else:
+            torch._foreach_copy_(means, now)
 
     def check_finite(self) -> None:
         """Check the losses of the steps since the last log entry.

@@ -13,6 +13,7 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text
 from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.core.compute import Compute, prepare
+from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Images, read, read_split
 from fashion_cnn.trained import weights
 from fashion_cnn.trained.inference import predict
@@ -122,11 +123,13 @@ def confidence(
         compute: the device and the precision.
         batch_size: images per batch.
     """
-    network = trained.network.to(compute.device)
-    highest = (
-        predict(network, images, trained.transform, compute, batch_size).softmax(1).amax(1).cpu()
-        for images in (unseen, new)
-    )
+    with own_gpu(compute) as held:
+        network = trained.network.to(held.device)
+        batch_size = trained.batch_size(batch_size, held.device)
+        highest = [
+            predict(network, images, trained.transform, held, batch_size).softmax(1).amax(1).cpu()
+            for images in (unseen, new)
+        ]
     return _distance("confidence", *highest)
 
 
