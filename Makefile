@@ -130,6 +130,18 @@ golden: environment ## write the losses of each network's first 50 steps to test
 	@dvc repro --quiet download
 	@python -m benchmarks.golden $$OPTIONS
 
+# Besides torch, torchvision and what these bring along.
+CARRIED := annotated-types|captum|psutil|pydantic|pydantic-core|ruamel-yaml|safetensors|tabulate|tqdm|typing-extensions|typing-inspection
+
+carried: environment ## fill runs/carried with what benchmarks/on_gpu.sh needs on a bare machine with a GPU
+	@dvc repro --quiet download
+	@rm -rf runs/carried && mkdir -p runs/carried
+	@awk '/^[a-z]/ { kept = $$1 ~ /^($(CARRIED))==/ } kept' requirements/run.txt > runs/carried/requirements.txt
+	@$(PIP) download --no-deps --require-hashes --only-binary :all: --python-version 3.12 --dest runs/carried \
+		--platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 --platform any --requirement runs/carried/requirements.txt
+	@for file in data/fashion_mnist/*-ubyte; do gzip --no-name --stdout "$$file" > "runs/carried/$${file##*/}.gz"; done
+	@du -sh runs/carried
+
 RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 

@@ -115,9 +115,8 @@ def compare(
         for start in range(0, len(ours_), 10):
             ten, golden_ten = fmean(ours_[start : start + 10]), fmean(theirs[start : start + 10])
             if abs(ten - golden_ten) > TOLERANCE * golden_ten:
-                faults.append(
-                    f"{model}: steps from {start + 1}: mean {ten:.4g}, not {golden_ten:.4g}"
-                )
+                place = f"{model}: ten steps from {start + 1}"
+                faults.append(f"{place}: mean {ten:.4g}, not {golden_ten:.4g}")
     return faults
 
 

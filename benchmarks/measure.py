@@ -4,7 +4,6 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from types import MappingProxyType
@@ -69,14 +68,9 @@ def made_with(compute: Compute) -> dict[str, Any]:
     described = compute.describe()
     # Each result names its own precision.
     del described["precision"]
-    try:
-        torchvision = version("torchvision")
-    except PackageNotFoundError:
-        torchvision = "none"
     cuda = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
     return {
         **described,
-        "torchvision": torchvision,
         **(cuda if compute.device.type == "cuda" else {}),
         "processor": _processor(),
         "cores": os.cpu_count(),

@@ -11,6 +11,7 @@ from fashion_cnn.base import models, params
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, seeded
+from fashion_cnn.core.shapes import TracedLayer
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.tools import presets
 from fashion_cnn.tracing import trace_network
@@ -62,9 +63,13 @@ def train(
     return state.keep(), seconds
 
 
-def flops(model: str, recipe: Recipe) -> int:
-    """Return the floating-point operations of one image's forward and backward pass."""
+def layers(model: str, recipe: Recipe) -> tuple[TracedLayer, ...]:
+    """Return the network's layers for one image."""
     with torch.device("meta"):
         network = models.build(model, **recipe.architecture())
-    rows = trace_network(network, (1, recipe.image_size, recipe.image_size))
-    return 6 * sum(row.multiply_accumulates for row in rows)
+    return trace_network(network, (1, recipe.image_size, recipe.image_size))
+
+
+def flops(model: str, recipe: Recipe) -> int:
+    """Return the floating-point operations of one image's forward and backward pass."""
+    return 6 * sum(row.multiply_accumulates for row in layers(model, recipe))

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 import torch
@@ -42,7 +42,7 @@ class Compute:
             **cuda,
             "python": platform.python_version(),
             "torch": torch.__version__,
-            "torchvision": version("torchvision"),
+            "torchvision": _torchvision(),
         }
 
     def describe(self) -> dict[str, str | int]:
@@ -141,6 +141,14 @@ def seeded(*parts: int | str) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(*parts))
         yield
+
+
+def _torchvision() -> str:
+    try:
+        return version("torchvision")
+    except PackageNotFoundError:
+        # The benchmarks of the networks that do not need it run without.
+        return "none"
 
 
 def _keep_freed_memory() -> None:

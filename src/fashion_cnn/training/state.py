@@ -100,7 +100,8 @@ class TrainingState:
         """
         if self.average is None or self.recipe.ema_decay is None:
             return
-        means, now = [*self.average.parameters()], [*self.network.parameters()]
+        means: list[Tensor] = [*self.average.parameters()]
+        now: list[Tensor] = [*self.network.parameters()]
         if self.total_steps:
             torch._foreach_lerp_(means, now, 1 - self.recipe.ema_decay)
         else:
