@@ -28,7 +28,7 @@ class Transfers(TorchDispatchMode):
     """Counts the operations that read a value back or copy between devices."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.seen: Counter[str] = Counter()
 
     def __torch_dispatch__(
