@@ -25,7 +25,7 @@ from fashion_cnn.core.shapes import (
 from fashion_cnn.models import vgg11
 from fashion_cnn.models.lenet import LeNet
 from fashion_cnn.models.vgg import VGG
-from fashion_cnn.tracing import trace_network
+from fashion_cnn.tracing import check_batch_of_one, trace_network
 
 IMAGE_SIZES = (32, 56, 64, 96, 112, 224)
 NETWORKS: list[tuple[str, Callable[..., nn.Module], dict[str, int]]] = [
@@ -351,7 +351,8 @@ class Viewed(nn.Module):
         (
             LeNet(image_size=28),
             (1, 32, 32),
-            "fc1 (Linear): expected 256 input features, got 400; its input has shape (400,)",
+            "fc1 (Linear): expected 256 input features, got 400: make it Linear(400, 120); "
+            "its input has shape (400,)",
         ),
         (
             LeNet(image_size=28),
@@ -385,7 +386,8 @@ class Viewed(nn.Module):
         (
             nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(8, 8), nn.Linear(9, 2)),
             (2, 2, 2),
-            "3 (Linear): expected 9 input features, got 8; its input has shape (8,)",
+            "3 (Linear): expected 9 input features, got 8: make it Linear(8, 2); "
+            "its input has shape (8,)",
         ),
         (
             nn.Sequential(nn.ConvTranspose2d(3, 2, 2)),
@@ -396,7 +398,7 @@ class Viewed(nn.Module):
             Viewed(),
             (16, 10, 10),
             "Viewed: shape '[-1, 256]' is invalid for input of size 800, "
-            "after pool2 (MaxPool2d) gave (16, 5, 5)",
+            "after pool2 (MaxPool2d) gave (16, 5, 5): x.flatten(1) gives 400 features per image",
         ),
     ],
 )
@@ -447,7 +449,7 @@ class Mixing(nn.Module):
         (
             Mixing(),
             4,
-            r"^fc \(Linear\): expected an output \(2, ...\) .* got \(8, 3\): keep images",
+            r"^fc \(Linear\): expected an input \(2, ...\) .* got \(8, 8\): keep images",
         ),
         (nn.Flatten(0), 4, r"^Flatten: expected an output \(2, ...\) for 2 images, got \(64,\): "),
         (nn.Sequential(nn.ReLU(), nn.Flatten(0, 1)), 4, r"^1 \(Flatten\): .* got \(4, 4, 4\)"),
@@ -463,6 +465,54 @@ def test_a_network_that_mixes_images_and_features(
 ) -> None:
     with pytest.raises(ShapeError, match=message):
         trace_network(module, (2, size, size))
+
+
+def test_the_rows_before_a_fault_come_with_it() -> None:
+    with pytest.raises(ShapeError) as raised:
+        trace_network(LeNet(image_size=28), (1, 32, 32))
+    assert [(row.name, row.output_shape) for row in raised.value.rows] == [
+        *[("conv1", (6, 28, 28)), ("relu1", (6, 28, 28)), ("pool1", (6, 14, 14))],
+        *[("conv2", (16, 10, 10)), ("relu2", (16, 10, 10)), ("pool2", (16, 5, 5))],
+        ("flatten", (400,)),
+    ]
+    with pytest.raises(ShapeError) as described:
+        LeNet(image_size=13)
+    assert [row.output_shape for row in described.value.rows] == [(1, 13, 13), (6, 9, 9), (6, 4, 4)]
+
+
+class Multiplied(nn.Module):
+    """Multiplies by a weight of its own, for one input size only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.MaxPool2d(2)
+        self.weight = nn.Parameter(torch.ones(8, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Images (N, 2, 4, 4) -> (N, 3)."""
+        return self.pool(x).flatten(1) @ self.weight
+
+
+def test_a_product_that_does_not_fit_says_what_it_gets() -> None:
+    assert trace_network(Multiplied(), (2, 4, 4), 3)[-1].output_shape == (3,)
+    with pytest.raises(ShapeError, match=r"reduction dim.* gives 18 features per image$"):
+        trace_network(Multiplied(), (2, 6, 6))
+
+
+def test_a_network_must_give_a_number_for_each_class() -> None:
+    maps = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Linear(4, 10))
+    assert trace_network(maps, (2, 8, 8))
+    with pytest.raises(ShapeError, match=r"expected 10 numbers .* got \(2, 4, 10\): end with"):
+        trace_network(maps, (2, 8, 8), 10)
+
+
+def test_a_batch_of_one_that_batch_norm_refuses() -> None:
+    head = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 5), nn.BatchNorm1d(5))
+    assert trace_network(head, (1, 8, 8))[-1].output_shape == (5,)
+    with pytest.raises(ShapeError, match=r"^3 \(BatchNorm1d\): Expected more than 1 value"):
+        check_batch_of_one(head, (1, 8, 8))
+    # Over 36 places, one image is enough.
+    check_batch_of_one(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), (1, 8, 8))
 
 
 def test_rows_of_one_image_do_not_mix() -> None:
@@ -481,7 +531,9 @@ def with_generator() -> nn.Module:
     [
         (with_generator, "cannot pickle 'generator' object"),
         (lambda: torch.jit.trace(nn.ReLU(), torch.zeros(1)), "not supported on ScriptModules"),
+        (lambda: torch.jit.script(nn.ReLU()), "not supported on ScriptModules"),
         (lambda: nn.LazyConv2d(4, 3), "uninitialized parameter"),
+        (lambda: None, "no attribute"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")

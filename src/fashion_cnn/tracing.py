@@ -3,6 +3,7 @@
 import copy
 from dataclasses import dataclass
 from functools import partial
+from math import prod
 from typing import Any
 
 import torch
@@ -34,7 +35,9 @@ _POINTWISE = (
 )
 
 
-def trace_network(network: nn.Module, input_shape: tuple[int, int, int]) -> tuple[TracedLayer, ...]:
+def trace_network(
+    network: nn.Module, input_shape: tuple[int, int, int], num_outputs: int | None = None
+) -> tuple[TracedLayer, ...]:
     """Return one row per layer of a network, in the order of use.
 
     A layer is a module that calls no other, or that also has weights or multiplications of its
@@ -43,29 +46,49 @@ def trace_network(network: nn.Module, input_shape: tuple[int, int, int]) -> tupl
     Args:
         network: its layers are named as in `named_modules`.
         input_shape: (channels, height, width) of one image.
+        num_outputs: what it must give for one image; None for anything.
 
     Raises:
         ShapeError: a layer does not fit its input, or mixes images with one another (names the
-            layer, its kind and its input's shape); or the network cannot be copied or run.
+            layer, its kind and its input's shape, and holds the rows before it); or the network
+            cannot be copied or run.
     """
+    return tuple(_run(network, input_shape, _Trace(IMAGES, num_outputs)).rows)
+
+
+def check_batch_of_one(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
+    """Run a network as in training on a single image, which batch norm may refuse.
+
+    Raises:
+        ShapeError: a layer needs more than one image; as in `trace_network`.
+    """
+    _run(network, input_shape, _Trace(1, None), training=True)
+
+
+def _run(
+    network: nn.Module,
+    input_shape: tuple[int, int, int],
+    trace: "_Trace",
+    *,
+    training: bool = False,
+) -> "_Trace":
     if not isinstance(input_shape, tuple | list) or len(input_shape) != 3:
         raise ShapeError(f"input_shape: expected (channels, height, width), got {input_shape!r}")
     shape = [positive("input_shape", length) for length in input_shape]
-    trace = _Trace()
     # A tensor made in inference mode has no version, which tells whether it was changed in place.
     with torch.inference_mode(False), torch.no_grad(), torch.device("meta"), trace:
         try:
-            twin = _copy_on_meta(network)
+            twin = _copy_on_meta(network).train(training)
             for name, module in twin.named_modules():
                 module.register_forward_pre_hook(partial(trace.enter, name), with_kwargs=True)
                 module.register_forward_hook(partial(trace.leave, name))
             dtypes = (weight.dtype for weight in twin.parameters() if weight.is_floating_point())
-            images = torch.empty(IMAGES, *shape, dtype=next(dtypes, torch.float32))
+            images = torch.empty(trace.images, *shape, dtype=next(dtypes, torch.float32))
             trace.remember(images, ReceptiveField())
             twin(images)
         except Exception as error:
-            raise ShapeError(trace.explain(error)) from error
-    return tuple(trace.rows)
+            raise ShapeError(trace.explain(error), trace.rows) from error
+    return trace
 
 
 @dataclass
@@ -83,8 +106,9 @@ class _Call:
 class _Trace(FlopCounterMode):
     """The rows of the layers that have run, and the modules that are running."""
 
-    def __init__(self) -> None:
+    def __init__(self, images: int, num_outputs: int | None) -> None:
         super().__init__(display=False)
+        self.images, self.num_outputs = images, num_outputs
         self.rows: list[TracedLayer] = []
         self.running: list[_Call] = []
         self.counted: set[Tensor] = set()
@@ -106,7 +130,17 @@ class _Trace(FlopCounterMode):
         label = f"{name} ({type(module).__name__})" if name else type(module).__name__
         field = self.field_of(given)
         self.running.append(_Call(label, module, given, field, self.flops_in_no_row()))
+        if isinstance(module, nn.Linear):
+            self.require_apart("input", given)
         _require_fit(module, tuple(given.shape[1:]), is_image=field is not None)
+
+    def require_apart(self, what: str, tensor: Tensor) -> None:
+        """Raise an error where a tensor does not hold one row for each image."""
+        if tensor.shape[:1] != (self.images,):
+            raise ShapeError(
+                f"expected an {what} ({self.images}, ...) for {self.images} images, got "
+                f"{tuple(tensor.shape)}: keep images apart, say with nn.Flatten() or x.flatten(1)"
+            )
 
     def leave(self, name: str, module: nn.Module, _: object, result: object) -> None:
         """After a module has run, add its row if it is a layer."""
@@ -114,10 +148,12 @@ class _Trace(FlopCounterMode):
         while self.running[-1].module is not module:
             self.running.pop()
         call, output = self.running[-1], _first_tensor(result)
-        if output.shape[:1] != (IMAGES,):
+        self.require_apart("output", output)
+        if not name and self.num_outputs and output.shape[1:] != (self.num_outputs,):
             raise ShapeError(
-                f"expected an output ({IMAGES}, ...) for {IMAGES} images, got "
-                f"{tuple(output.shape)}: keep images apart, say with nn.Flatten() or x.flatten(1)"
+                f"expected {self.num_outputs} numbers for each image, one for each class, got "
+                f"{tuple(output.shape[1:])}: end with nn.Flatten() and "
+                f"nn.Linear(..., {self.num_outputs})"
             )
         layer = _described(module)
         if layer is not None:
@@ -125,7 +161,7 @@ class _Trace(FlopCounterMode):
         field = self.field_of(output)
         own = set(module.parameters(recurse=call.is_layer)) - self.counted
         self.counted |= own
-        multiply_accumulates = (self.flops_in_no_row() - call.flops_before) // (2 * IMAGES)
+        multiply_accumulates = (self.flops_in_no_row() - call.flops_before) // (2 * self.images)
         if call.is_layer or own or multiply_accumulates:
             self.rows.append(
                 TracedLayer(
@@ -142,7 +178,7 @@ class _Trace(FlopCounterMode):
 
     def flops_in_no_row(self) -> int:
         in_rows = sum(row.multiply_accumulates for row in self.rows)
-        return self.get_total_flops() - 2 * IMAGES * in_rows
+        return self.get_total_flops() - 2 * self.images * in_rows
 
     def explain(self, error: Exception) -> str:
         """Return what went wrong, where, and with which input."""
@@ -153,11 +189,15 @@ class _Trace(FlopCounterMode):
         if call.is_layer or not self.rows:
             return f"{call.label}: {reason}; its input has shape {tuple(call.given.shape[1:])}"
         last = self.rows[-1]
-        return f"{call.label}: {reason}, after {last.name} ({last.kind}) gave {last.output_shape}"
+        after = f"{call.label}: {reason}, after {last.name} ({last.kind}) gave {last.output_shape}"
+        # What torch says of a view and of a matrix product that do not fit.
+        if any(part in reason for part in ("invalid for input", "mat1 and mat2", "reduction dim")):
+            after += f": x.flatten(1) gives {prod(last.output_shape)} features per image"
+        return after
 
 
 def _copy_on_meta(network: nn.Module) -> nn.Module:
-    """Return a copy for inference whose tensors take no memory."""
+    """Return a copy whose tensors take no memory."""
     tensors = [
         tensor
         for module in network.modules()
@@ -166,7 +206,7 @@ def _copy_on_meta(network: nn.Module) -> nn.Module:
     ]
     # deepcopy takes what is in its memo instead of making a copy.
     memo: dict[int, Any] = {id(tensor): tensor.detach().to("meta") for tensor in tensors}
-    return copy.deepcopy(network, memo).eval()
+    return copy.deepcopy(network, memo)
 
 
 def _require_fit(module: nn.Module, shape: Shape, *, is_image: bool) -> None:
@@ -175,7 +215,10 @@ def _require_fit(module: nn.Module, shape: Shape, *, is_image: bool) -> None:
         case nn.Linear() if is_image:
             raise ShapeError("expected a vector (features,): a Flatten belongs before this layer")
         case nn.Linear() if shape[-1] != module.in_features:
-            raise ShapeError(f"expected {module.in_features} input features, got {shape[-1]}")
+            fitting = f"make it {type(module).__name__}({shape[-1]}, {module.out_features})"
+            raise ShapeError(
+                f"expected {module.in_features} input features, got {shape[-1]}: {fitting}"
+            )
         case nn.Conv2d() | nn.ConvTranspose2d() if shape[0] != module.in_channels:
             raise ShapeError(f"expected {module.in_channels} input channels, got {shape[0]}")
     layer = _described(module)

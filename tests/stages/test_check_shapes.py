@@ -63,6 +63,12 @@ def test_files_do_not_depend_on_threads_or_precision(project: Path) -> None:
     [
         ("budget", "parameters", 1000, "vgg: budget.parameters: expected at most 1000, estimated"),
         ("vgg", "image_size", 31, "vgg, image_size 31: features.20 (MaxPool2d): kernel:"),
+        (
+            "vgg",
+            "image_size",
+            31,
+            "(2, 2); its input has shape (64, 1, 1): raise vgg.image_size\nThe",
+        ),
         ("lenet", "image_size", 28.5, "lenet.image_size: expected an integer, got 28.5"),
     ],
 )

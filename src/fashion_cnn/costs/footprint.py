@@ -13,7 +13,7 @@ from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, resolve
 from fashion_cnn.core.shapes import ShapeError, TracedLayer
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
-from fashion_cnn.tracing import trace_network
+from fashion_cnn.tracing import check_batch_of_one, trace_network
 from fashion_cnn.training.machine import training_fits
 from fashion_cnn.training.memory import Memory, training_memory
 
@@ -106,15 +106,25 @@ def footprint(
     Raises:
         ShapeError: a layer does not fit; names the model, the image size, the layer and its input.
     """
-    recipe = params.recipe(model)
+    recipe, validation_images = params.recipe(model), params.dataset.validation_images
+    train_images = recipe.train_images or images - validation_images
+    shape = (kind.channels, recipe.image_size, recipe.image_size)
     try:
         with torch.device("meta"):
             network = models.build(model, **recipe.architecture(), **kind.architecture())
-        rows = trace_network(network, (kind.channels, recipe.image_size, recipe.image_size))
+        rows = trace_network(network, shape, len(kind.classes))
     except ShapeError as error:
-        raise ShapeError(f"{model}, image_size {recipe.image_size}: {error}") from None
-    validation_images = params.dataset.validation_images
-    train_images = recipe.train_images or images - validation_images
+        place = f"{model}, image_size {recipe.image_size}"
+        hint = f": raise {model}.image_size" if "padded size" in str(error) else ""
+        raise ShapeError(f"{place}: {error}{hint}{_before(error)}") from None
+    if train_images % recipe.batch_size == 1 or recipe.batch_size == 1:
+        try:
+            check_batch_of_one(network, shape)
+        except ShapeError as error:
+            raise ShapeError(
+                f"{model}.batch_size: {recipe.batch_size} leaves a batch of one of {train_images} "
+                f"images: change it or {model}.train_images. {error}{_before(error)}"
+            ) from None
     flops = training_flops(rows, train_images, validation_images, recipe.epochs)
     return Footprint(model, recipe, rows, training_memory(rows, recipe), flops)
 
@@ -129,6 +139,12 @@ def training_flops(
     """
     forward = 2 * sum(row.multiply_accumulates for row in rows)
     return forward * (3 * train_images + validation_images) * epochs
+
+
+def _before(error: ShapeError) -> str:
+    """Return the layers before a fault, one a line, with what they give for one image."""
+    layers = (f"\n  {row.name} ({row.kind}): {_by(row.output_shape)}" for row in error.rows)
+    return "".join(("\nThe layers before it give:", *layers)) if error.rows else ""
 
 
 def _by(lengths: tuple[int, ...]) -> str:

@@ -7,8 +7,9 @@ and for whatever torch's own layers refuse.
 Source: Dumoulin & Visin (2016), A guide to convolution arithmetic for deep learning.
 """
 
+from collections.abc import Sequence
 from numbers import Integral
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from fashion_cnn.base.errors import InputError
 
@@ -19,7 +20,15 @@ Padding = int | tuple[int | Pair, int | Pair]
 
 
 class ShapeError(InputError):
-    """A shape that does not exist or does not fit; the message names the argument and its value."""
+    """A shape that does not exist or does not fit; the message names the argument and its value.
+
+    Attributes:
+        rows: where a network was traced, its layers before the fault, as `TracedLayer`.
+    """
+
+    def __init__(self, message: str, rows: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.rows = tuple(rows)
 
 
 def conv_output(

@@ -63,7 +63,7 @@ def trace(layers: Sequence[Layer]) -> tuple[TracedLayer, ...]:
             )
         except ShapeError as error:
             raise ShapeError(
-                f"{name} ({layer.kind}): {error}; its input has shape {shape}"
+                f"{name} ({layer.kind}): {error}; its input has shape {shape}", rows
             ) from None
         shape = output
     return tuple(rows)
