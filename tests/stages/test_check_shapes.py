@@ -19,8 +19,10 @@ OUTPUTS = [
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
-    """A folder with the default params, to which the stage writes."""
+def project(fashion_mnist: Path, tmp_path: Path) -> Path:
+    """A folder with the default params and the images, to which the stage writes."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/fashion_mnist").symlink_to(fashion_mnist)
     (tmp_path / "dvc.yaml").touch()
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
