@@ -28,9 +28,9 @@ from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import dataset_folder, root
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, prepare
-from fashion_cnn.core.memory import training_memory
 from fashion_cnn.dataset.images import Images, read
 from fashion_cnn.tools import presets
+from fashion_cnn.training.memory import training_memory
 
 # For a network, image size and images per epoch: the goals for images/s and seconds per epoch.
 GOALS = {
