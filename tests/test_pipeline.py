@@ -233,6 +233,7 @@ def test_a_learning_rate_runs_only_what_depends_on_it_and_arrives_as_dvc_records
         "check_shapes",
         "compare_models",
         "evaluate@lenet",
+        "explore",
         "export_images@lenet",
         "train_lenet",
         "withdraw@lenet",
@@ -257,7 +258,7 @@ def _experiments_fit_a_screen(folder: Path, shell: Shell, environment: dict[str,
         [shell("dvc", "exp", "show", "--csv", cwd=folder).stdout.splitlines()[0]]
     )
     # DVC's CSV has three columns that its table does not.
-    assert len(set(header) - {"rev", "typ", "parent"}) <= 135
+    assert len(set(header) - {"rev", "typ", "parent"}) <= 142
     numbers = [name for name in header if name.partition(".")[0] in MODELS][:24]
     assert {name.partition(".")[2] for name in numbers} == set(NUMBERS)
     assert "all_wrong" in header
@@ -303,6 +304,7 @@ def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> No
         "check_shapes",
         "compare_models",
         "evaluate@vgg",
+        "explore",
         "export_images@vgg",
         "train_vgg",
         "withdraw@vgg",

@@ -30,6 +30,8 @@ def defaults() -> dict[str, Any]:
     A network's section has its own keys, and those of `training` that it overrules.
     """
     values = params.Params().model_dump()
+    for key in ("seed", "unreadable"):  # params.yaml need not hold these
+        del values["dataset"]["pictures"][key]
     shared = Training().model_dump()
     for model in MODELS:
         own = values[model]

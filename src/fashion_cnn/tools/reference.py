@@ -30,7 +30,8 @@ def page() -> str:
     """Return the page: a table per section, of each key's default, range and meaning."""
     schema = params.Params.model_json_schema()
     parts = [INTRODUCTION]
-    for name, defaults in presets.defaults().items():
+    sections = presets.defaults() | {"dataset": params.Dataset().model_dump()}
+    for name, defaults in sections.items():
         section = _section(schema["properties"][name], schema["$defs"])
         rows = _rows(section, defaults, schema["$defs"], name if name in MODELS else "")
         table = tabulate(

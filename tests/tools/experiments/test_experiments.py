@@ -34,7 +34,7 @@ def small(
     # LeNet's stages alone: DVC applies only experiments whose every output was made once.
     pipeline = YAML(typ="safe").load(folder / "dvc.yaml")
     del pipeline["plots"]
-    for name in ("train_vgg", "finetune_vgg11", "compare_models"):
+    for name in ("train_vgg", "finetune_vgg11", "compare_models", "explore"):
         del pipeline["stages"][name]
     for name in ("export_images", "evaluate"):
         pipeline["stages"][name]["matrix"]["model"] = ["lenet"]
