@@ -24,7 +24,7 @@ Open = Callable[..., Page]
 @pytest.fixture(scope="session")
 def project(
     fashion_mnist: Path, shell: Shell, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
+) -> Path:
     """A folder in which the stage has written its page."""
     folder = tmp_path_factory.mktemp("explore")
     (folder / "dvc.yaml").touch()
@@ -47,9 +47,15 @@ def project(
             recipe={},
             made_with={},
         )
-        done = shell("python", str(ROOT / "stages/explore.py"), cwd=folder, PYTHONPATH=ROOT / "src")
-        assert done.returncode == 0, done.stderr
-        yield folder
+    done = shell("python", str(ROOT / "stages/explore.py"), cwd=folder, PYTHONPATH=ROOT / "src")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test of the page run in that folder, and no other test."""
+    monkeypatch.chdir(project)
 
 
 @pytest.fixture(scope="session")
