@@ -22,9 +22,7 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture(scope="session")
-def project(
-    fashion_mnist: Path, shell: Shell, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def project(fashion_mnist: Path, shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the stage has written its page."""
     folder = tmp_path_factory.mktemp("explore")
     (folder / "dvc.yaml").touch()
