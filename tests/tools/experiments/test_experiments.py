@@ -201,7 +201,7 @@ def interrupt(
             time.sleep(0.1)
         process.send_signal(number)
         printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     # Nothing goes on alone.
     copies = str(folder / ".dvc/tmp/exps/")
     processes = psutil.process_iter(["cmdline", "cwd"])
