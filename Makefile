@@ -49,8 +49,8 @@ sweep: environment ## search the ranges of config/sweep.yaml for a better recipe
 check-lock: environment ## check without the data that dvc.lock belongs to code, parameters and metrics
 	@python -m fashion_cnn check-lock
 
-gate: environment ## check the run against config/gate.yaml and BASELINE=revision (default HEAD)
-	@python -m fashion_cnn gate --baseline="$${BASELINE:-HEAD}"
+gate: environment ## check the run against config/gate.yaml and BASELINE=revision (default HEAD); MODEL=name, ALL=1
+	@.ci/gate
 
 verify: environment ## make the committed run again from nothing and compare; MODEL=name for one
 	@python -m fashion_cnn verify $${MODEL:+"--model=$$MODEL"}

@@ -97,9 +97,11 @@ def project(reproduced_toy: Path, tmp_path: Path) -> Path:
     # It makes this package take precedence over an installed one.
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(
-        "import sys\n"
+        "import pathlib, sys\n"
         "with open('calls', 'a') as calls: calls.write(' '.join(sys.argv[1:]) + '\\n')\n"
-        "print('verdicts of', sys.argv[1])\n"
+        "if sys.argv[1] == 'gate':\n"
+        "    pathlib.Path('runs').mkdir(exist_ok=True)\n"
+        "    pathlib.Path('runs/gate.md').write_text('verdicts\\n')\n"
         "sys.exit(int(open('status').read()) if sys.argv[1] == 'gate' else 0)\n"
     )
     (folder / "status").write_text("0")
@@ -121,14 +123,18 @@ def test_retraining_without_a_remote_says_so_and_goes_on(project: Path, shell: S
     assert status == 0, output
     assert "no remote is configured: continuing without one" in output
     assert "Running stage 'train'" in output
-    assert calls == ["gate --baseline HEAD", "report --baseline HEAD"]
-    assert (project / "runs/gate.md").read_text() == "verdicts of gate\n"
+    assert calls == ["report --baseline HEAD", "gate --baseline=HEAD"]
+    seen = (project / "runs/gate_open").read_text()
+    assert seen == shell(".ci/tree", ".", cwd=project).stdout
 
 
 def test_a_closed_gate_fails_after_the_report(project: Path, shell: Shell) -> None:
+    (project / "runs").mkdir()
+    (project / "runs/gate_open").write_text("of an earlier run")
     (project / "status").write_text("1")
     status, _, calls = run(project, shell, "retrain", BASELINE="main")
-    assert (status, calls) == (1, ["gate --baseline main", "report --baseline main"])
+    assert (status, calls) == (1, ["report --baseline main", "gate --baseline=main"])
+    assert not (project / "runs/gate_open").exists()
 
 
 def test_a_failed_stage_reaches_no_gate(project: Path, shell: Shell) -> None:
@@ -190,7 +196,7 @@ def test_the_proposal_mentions_a_remote_that_cannot_be_written(
     assert status == 0, output
     message = (project / "runs/gate.md").read_text()
     assert message.startswith(
-        "verdicts of gate\nthe remote cannot be written: only this machine's cache has"
+        "verdicts\nthe remote cannot be written: only this machine's cache has"
     )
 
 

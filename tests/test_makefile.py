@@ -81,6 +81,8 @@ CALLS = [
     ("sweep", "MODEL", [*COMMAND, "sweep", "{}"]),
     ("verify", "MODEL", [*COMMAND, "verify", "--model={}"]),
     ("gate", "BASELINE", [*COMMAND, "gate", "--baseline={}"]),
+    ("gate", "MODEL", [*COMMAND, "gate", "--baseline=HEAD", "--model={}"]),
+    ("gate", "ALL", [*COMMAND, "gate", "--baseline=HEAD", "--all"]),
     ("report", "BASELINE", [*COMMAND, "report", "--baseline={}"]),
     ("retrain", "BASELINE", ["retrain"]),
     ("retrain", "REMOTE", ["retrain"]),

@@ -15,7 +15,8 @@ from PIL import Image
 from fashion_cnn.base.errors import run
 from fashion_cnn.tools import command_line
 from fashion_cnn.tools.prediction import pictures
-from fashion_cnn.tools.trust.gate import Verdict, table
+from fashion_cnn.tools.trust.gate import table
+from fashion_cnn.tools.trust.judging import Verdict
 from tests.faults.in_process import Commands
 from tests.made_images import idx, write_folder
 from tests.made_weights import save_lenet
@@ -212,4 +213,4 @@ def test_the_gates_table_holds_no_html() -> None:
     text = table([verdict])
     assert "<= 0.1" in text
     assert not [part for part in ("<img", "</table", "<!--", "<B>") if part in text]
-    assert text.splitlines()[2].replace(r"\|", "").count("|") == 8
+    assert text.splitlines()[2].replace(r"\|", "").count("|") == 7

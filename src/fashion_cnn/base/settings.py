@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -162,5 +162,6 @@ def _expected(fault: ErrorDetails) -> str:
 
 def _known_keys(section: Any, keys: list[str]) -> list[str]:
     for key in keys:
-        section = section.model_fields[key].annotation
+        is_dict = get_origin(section) is dict
+        section = get_args(section)[1] if is_dict else section.model_fields[key].annotation
     return list(section.model_fields)

@@ -102,6 +102,8 @@ def _runs(add: Add) -> None:
 
     gate = add("gate", "trust.gate.check", "may this run replace the committed one?")
     gate.add_argument("--baseline", default="HEAD", help="git revision, or none; default: HEAD")
+    gate.add_argument("--model", choices=MODELS, help="leave out the rules for other models")
+    gate.add_argument("--all", dest="every", action="store_true", help="print rules that are met")
     gate.add_argument("--rules", type=_path, help="default: the repository's config/gate.yaml")
 
     verify = add("verify", "trust.verify.verify", "make the committed run again and compare")

@@ -166,7 +166,11 @@ class Revision:
         """Raise MissingError where the block finds that a file does not hold what it should."""
         try:
             yield
-        # The errors of JSON, YAML, pandas and Unicode are ValueErrors.
+        except json.JSONDecodeError as error:
+            raise MissingError(
+                f"{path} of {self.title} cannot be read: line {error.lineno} is not JSON"
+            ) from None
+        # The errors of YAML, pandas and Unicode are ValueErrors.
         except (ValueError, TypeError, LookupError, AttributeError):
             raise MissingError(f"{path} of {self.title} cannot be read") from None
 

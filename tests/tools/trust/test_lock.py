@@ -31,7 +31,7 @@ def test_other_data_in_the_workspace_changes_nothing(toy: Path) -> None:
     ("name", "pattern", "replacement", "message"),
     [
         ("train.py", "2", "3", "train.py modified: train"),
-        ("params.yaml", "1", "2", "params.yaml: seed modified: train"),
+        ("params.yaml", "1", "2", "params.yaml: seed modified from 1 to 2: train"),
         ("params.yaml", "seed: 1", "other: 1", "params.yaml: seed deleted: train"),
         ("dvc.yaml", "echo images", "echo image", "cmd modified: download"),
         ("dvc.yaml", "outs: .data/model.", "outs: [data/models]", "data/models new: train"),
@@ -46,6 +46,21 @@ def test_a_change_after_the_run_is_named(
 ) -> None:
     edit(toy / name, pattern, replacement)
     assert message in lock.faults(toy)
+
+
+def test_of_a_section_the_keys_that_differ_are_named(toy: Path, shell: Shell) -> None:
+    edit(toy / "dvc.yaml", r"\[seed\]", "[training]")
+    text = "training: {{seed: {}, rates: {{first: 0.1, last: {}}}, {}: null}}\n"
+    (toy / "params.yaml").write_text(text.format(1, 0.2, "before"))
+    assert shell("dvc", "repro", cwd=toy).returncode == 0
+    assert lock.faults(toy) == []
+    (toy / "params.yaml").write_text(text.format(2, 0.3, "after"))
+    assert lock.faults(toy) == [
+        "params.yaml: training.seed modified from 1 to 2: train",
+        "params.yaml: training.rates.last modified from 0.2 to 0.3: train",
+        "params.yaml: training.before deleted: train",
+        "params.yaml: training.after new: train",
+    ]
 
 
 def test_a_missing_file_is_named(toy: Path) -> None:

@@ -1,5 +1,6 @@
 """How far new images are from those that a model was trained on: labels, pixels, confidence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,14 @@ from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Images, read, read_split
+from fashion_cnn.tools.trust.judging import Verdict
+from fashion_cnn.tools.trust.rules import DriftRule
 from fashion_cnn.trained import weights
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained
+
+ISSUE = Path("runs") / "drift_issue.md"
+"""What CI opens an issue with, where gate.yaml says so."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,44 @@ class Drift:
 
 
 def report(folder: Path, model: str) -> str:
-    """Compare new images with the training images; write the table to runs/drift.md, return it.
+    """Compare new images with the training images; write the table to runs/drift.md, return it."""
+    table = tabulate(
+        [vars(drift) for drift in measure(folder, model)], headers="keys", tablefmt="github"
+    )
+    write_text(root() / "runs" / "drift.md", table + "\n")
+    return table
+
+
+def judge(rules: Mapping[str, DriftRule]) -> list[Verdict]:
+    """Return the verdict on each distance that gate.yaml limits; write ISSUE for CI where it says.
+
+    Raises:
+        InputError: images cannot be read or compared.
+    """
+    issue = root() / ISSUE
+    issue.unlink(missing_ok=True)
+    verdicts, lines = [], []
+    for folder, rule in rules.items():
+        distances = {each.measure: each.distance for each in measure(root() / folder, rule.model)}
+        for name, most in rule.max_distance.items():
+            distance, fault, note = distances.get(name), "", ""
+            if distance is None:
+                fault = f"no measure of drift: expected one of {', '.join(distances)}"
+            elif distance > most:
+                fault = "drifted too far from the training images"
+                lines.append(f"- {folder}: {name} {fault}: {distance:.3f}, at most {most}")
+                if rule.action == "issue":
+                    fault, note = "", f"{fault}: CI opens an issue"
+            verdicts.append(
+                Verdict(folder, f"drift of {name}", f"<= {most}", distance, None, fault, note)
+            )
+    if any("issue" in each.note for each in verdicts):
+        write_text(issue, "\n".join(lines) + "\n")
+    return verdicts
+
+
+def measure(folder: Path, model: str) -> list[Drift]:
+    """Compare new images with the training images.
 
     Args:
         folder: four IDX files, named like Fashion-MNIST's.
@@ -52,14 +95,11 @@ def report(folder: Path, model: str) -> str:
     check_same_kind(training, new)
     trained = weights.load(weights_file(model), model)
     compute = prepare(values.evaluate.device, trained.precision)
-    found = [
+    return [
         labels(training, new),
         *pixels(training, new),
         confidence(trained, validation, new, compute, values.evaluate.batch_size),
     ]
-    table = tabulate([vars(drift) for drift in found], headers="keys", tablefmt="github")
-    write_text(root() / "runs" / "drift.md", table + "\n")
-    return table
 
 
 def _read_new(folder: Path) -> Images:

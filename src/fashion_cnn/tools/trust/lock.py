@@ -14,6 +14,7 @@ from dvc.stage import PipelineStage
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.paths import root
+from fashion_cnn.base.settings import flatten
 from fashion_cnn.tools import git, lockfile
 from fashion_cnn.tools.revision import NoFileError, Revision
 
@@ -87,9 +88,24 @@ def _status(file: Output) -> Iterator[str]:
     """Yield what DVC finds changed in a file of the workspace, or in the params of a stage."""
     for state in file.workspace_status().values():
         if isinstance(file, ParamsDependency) and isinstance(state, dict):
-            yield from (f"{_name(file)}: {key} {change}" for key, change in state.items())
+            for key, change in state.items():
+                found = _leaves(file, key) if change == "modified" else [f"{key} {change}"]
+                yield from (f"{_name(file)}: {each}" for each in found)
         else:
             yield f"{_name(file)} {state}"
+
+
+def _leaves(file: ParamsDependency, key: str) -> list[str]:
+    """Return how each value below a key differs from the one in dvc.lock."""
+    locked, read = file.hash_info.value, file.read_params()
+    was, now = (flatten({key: values[key]}) for values in (locked, read))
+    return [
+        f"{name} {'new' if name not in was else 'deleted'}"
+        if name not in was or name not in now
+        else f"{name} modified from {was[name]!r} to {now[name]!r}"
+        for name in {**was, **now}
+        if name not in was or name not in now or was[name] != now[name]
+    ] or [f"{key} modified"]
 
 
 def _name(file: Output) -> str:
