@@ -24,6 +24,9 @@ from fashion_cnn.base.settings import Count, Section, check, merged, parse
 
 LayerKind = Literal["convolution", "activation", "pool"]
 Colors = Literal["diverging", "grey"]
+# What few people set is in params.yaml only where they do: each value there is a column of
+# DVC's table.
+RARE = {"training": ("momentum", "nesterov", "compile"), "vgg11": ("new_layers_rate",)}
 OnePerClass = Literal["one_per_class"]
 TestImage = Annotated[int, Field(ge=0, lt=10_000)]
 
@@ -52,7 +55,13 @@ class Dataset(Section):
     four IDX files."""
     image_size: ImageSize | None = None
     """Pixels per side of the images made from a folder of pictures; null for 28."""
-    pictures: Pictures = Pictures()
+    pictures: Annotated[
+        Pictures,
+        BeforeValidator(
+            lambda value: Pictures() if value is None else value,
+            json_schema_input_type=Pictures | None,
+        ),
+    ] = Pictures()
     """How a folder of pictures becomes a data set."""
     mean: float = 0.5
     """Subtracted from each pixel, after scaling to [0, 1]."""
@@ -222,12 +231,13 @@ def schema() -> str:
 
 
 def _optional(section: str, key: str) -> bool:
-    """Whether a key may be absent: what a network shares, and its own budget."""
+    """Whether a key may be absent: what is rare, what a network shares, and its own budget."""
     if section in {"LeNet", "VGG", "VGG11"}:
-        return key in Training.model_fields
-    if section == "Pictures":
-        return key in {"seed", "unreadable"}
-    return section in {"Budget", "Augmentation"} or (section == "Budgets" and key in MODELS)
+        return key in Training.model_fields or key in RARE.get(section.lower(), ())
+    if section == "Training":
+        return key in RARE["training"]
+    optional = {"Budget", "Augmentation", "Pictures"}
+    return section in optional or (section == "Budgets" and key in MODELS)
 
 
 def _missing(section: type[Section], written: Mapping[str, Any], prefix: str) -> list[str]:

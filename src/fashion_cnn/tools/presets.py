@@ -25,13 +25,21 @@ def names() -> list[str]:
 
 
 def defaults() -> dict[str, Any]:
-    """Return the default parameters as they stand in params.yaml.
+    """Return the default parameters as they stand in params.yaml."""
+    values = all_defaults()
+    values["dataset"]["pictures"] = None
+    for section, keys in params.RARE.items():
+        for key in keys:
+            del values[section][key]
+    return values
+
+
+def all_defaults() -> dict[str, Any]:
+    """Return the default of every parameter.
 
     A network's section has its own keys, and those of `training` that it overrules.
     """
     values = params.Params().model_dump()
-    for key in ("seed", "unreadable"):  # params.yaml need not hold these
-        del values["dataset"]["pictures"][key]
     shared = Training().model_dump()
     for model in MODELS:
         own = values[model]

@@ -30,8 +30,7 @@ def page() -> str:
     """Return the page: a table per section, of each key's default, range and meaning."""
     schema = params.Params.model_json_schema()
     parts = [INTRODUCTION]
-    sections = presets.defaults() | {"dataset": params.Dataset().model_dump()}
-    for name, defaults in sections.items():
+    for name, defaults in presets.all_defaults().items():
         section = _section(schema["properties"][name], schema["$defs"])
         rows = _rows(section, defaults, schema["$defs"], name if name in MODELS else "")
         table = tabulate(
@@ -48,7 +47,7 @@ def _rows(
     network: str,
     prefix: str = "",
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Yield key, default, range and meaning of each key that stands in the default params.yaml."""
+    """Yield key, default, range and meaning of each key that the section has a default for."""
     for key, field in section["properties"].items():
         if key not in defaults:
             continue
@@ -64,7 +63,7 @@ def _rows(
 
 
 def _section(field: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
-    reference: str = field["$ref"] if "$ref" in field else field["allOf"][0]["$ref"]
+    reference: str = next(each for each in (field, *field.get("anyOf", [])) if "$ref" in each)["$ref"]
     return {**types[reference.rpartition("/")[2]]}
 
 
