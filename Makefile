@@ -6,7 +6,7 @@
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
 # from expanding it, and no recipe has it in its text, where the shell would run it.
-SETTINGS := PRESET MODEL N ALL BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN
+SETTINGS := PRESET JOBS MODEL N ALL BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 # Found before .venv goes on the PATH: the environment is never made from itself.
 override PYTHON := $(or $(value PYTHON),$(shell which python3))
@@ -21,7 +21,10 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-14s%s\n", $$1, $$2 }' Makefile
 
 ##@ Run
-repro: preset ## make .venv and run the pipeline; PRESET=name writes a preset to params.yaml first
+repro: preset ## make .venv and run the pipeline; PRESET=name writes a preset to params.yaml first, JOBS=3 trains side by side
+	@case "$${JOBS:-1}" in 1) ;; *[!0-9]* | 0*) echo "error: JOBS: expected a number from 1, got '$$JOBS'" >&2; exit 1 ;; \
+	*) dvc repro check_shapes withdraw && dvc stage list --name-only | grep -E '^(train|finetune)_' | \
+		xargs --max-args 1 --max-procs "$$JOBS" dvc --wait-for-lock repro --single-item ;; esac
 	@dvc repro
 
 ##@ Look

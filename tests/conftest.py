@@ -128,6 +128,15 @@ def make_clone(shell: Shell) -> Callable[[Path], Path]:
     return clone
 
 
+def link_environment(folder: Path) -> None:
+    """Give a clone an environment for make that is up to date and has this Python's programs."""
+    (folder / ".venv").mkdir()
+    for name in ("bin", "lib", "pyvenv.cfg"):
+        (folder / ".venv" / name).symlink_to(Path(sys.prefix) / name)
+    for lock in ("run.txt", "test.txt"):
+        shutil.copy(ROOT / "requirements" / lock, folder / ".venv")
+
+
 @pytest.fixture
 def clone(make_clone: Callable[[Path], Path], tmp_path: Path) -> Path:
     """A fresh clone of the working tree, for one test."""

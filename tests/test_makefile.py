@@ -3,14 +3,13 @@
 import json
 import re
 import shlex
-import shutil
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Shell
+from tests.conftest import ROOT, Shell, link_environment
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 TARGETS = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
@@ -34,11 +33,7 @@ def test_a_file_named_like_a_target_does_not_hide_it() -> None:
 @pytest.fixture
 def project(clone: Path) -> Path:
     """A clone with an environment that is up to date and has this Python's programs."""
-    (clone / ".venv").mkdir()
-    for name in ("bin", "lib", "pyvenv.cfg"):
-        (clone / ".venv" / name).symlink_to(Path(sys.prefix) / name)
-    for lock in ("run.txt", "test.txt"):
-        shutil.copy(ROOT / "requirements" / lock, clone / ".venv")
+    link_environment(clone)
     return clone
 
 
@@ -133,7 +128,9 @@ def test_every_variable_that_a_recipe_reads_is_passed_on_unexpanded() -> None:
     assert read <= {*settings[1].split(), "PYTHON"}
     pasted = set(re.findall(r"\$\(([A-Z]+)\)", MAKEFILE))
     assert not pasted & set(settings[1].split())
-    assert {variable for _, variable, _ in CALLS} | {"OPTIONS", "PART"} == set(settings[1].split())
+    assert {variable for _, variable, _ in CALLS} | {"OPTIONS", "PART", "JOBS"} == set(
+        settings[1].split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,6 +142,8 @@ def test_every_variable_that_a_recipe_reads_is_passed_on_unexpanded() -> None:
         ("make sweep MODEL='$(touch x)'", "invalid choice: '$(touch x)'"),
         ("make verify MODEL='$(shell touch x)'", "invalid choice: '$(shell touch x)'"),
         ("make preset PRESET='smoke; touch x'", "there is no preset 'smoke; touch x'"),
+        ("make repro JOBS='2; touch x'", "JOBS: expected a number from 1, got '2; touch x'"),
+        ("make repro JOBS=0", "JOBS: expected a number from 1, got '0'"),
         ("make preset PRESET=../config/sweep", "there is no preset '../config/sweep'"),
         ("make promote", "error: TAG is not set"),
         ("make promote TAG='lenet@v1.0.0; touch x'", "error: TAG: expected MODEL@vX.Y.Z"),

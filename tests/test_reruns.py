@@ -28,7 +28,7 @@ WITHDRAW = {stage: f"withdraw@{model}" for model, stage in TRAINING.items()}
 # Each parameter and the stages that its change runs; the last pattern that fits decides.
 PARAMETERS: dict[str, set[str]] = {
     "dataset.*": TRAIN,
-    **{f"dataset.{key}": {"download"} | TRAIN for key in ("folder", "image_size", "pictures.*")},
+    **{f"dataset.{key}": {"download"} | TRAIN for key in ("folder", "image_size", "pictures")},
     "dataset.validation_images": CHECK | TRAIN,
     # The shape check takes seconds; a section is read whole, so that any key may be overruled.
     "training.*": CHECK | TRAIN,
@@ -78,7 +78,7 @@ FILES: dict[str, set[str]] = {
 # Each stage and those that read what it writes: they run too where its bytes change.
 FOLLOWERS: dict[str, set[str]] = {
     "download": {*WITHDRAW.values()} | CHECK | USED | COMPARE,
-    "check_shapes": USED | COMPARE,
+    "check_shapes": {*WITHDRAW.values()} | USED | COMPARE,
     "train_lenet": {"export_images@lenet", "evaluate@lenet"} | COMPARE | EXPLORE,
     "train_vgg": {"export_images@vgg", "evaluate@vgg"} | COMPARE | EXPLORE,
     "finetune_vgg11": {"export_images@vgg11", "evaluate@vgg11"} | COMPARE,

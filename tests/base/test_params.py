@@ -264,4 +264,6 @@ def test_the_committed_reference_is_current_and_names_every_key() -> None:
     values = YAML(typ="safe").load(ROOT / "params.yaml")
     for section, keys in values.items():
         text = page.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-        assert {f"`{key}`" for key in flatten(keys)} <= set(re.findall(r"`[\w.]+`", text))
+        named = {key.strip("`") for key in re.findall(r"`[\w.]+`", text)}
+        named |= {key.rpartition(".")[0] for key in named}
+        assert {*flatten(keys)} <= named

@@ -63,7 +63,8 @@ def _rows(
 
 
 def _section(field: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
-    reference: str = next(each for each in (field, *field.get("anyOf", [])) if "$ref" in each)["$ref"]
+    kinds = [field, *field.get("anyOf", [])]
+    reference: str = next(kind["$ref"] for kind in kinds if "$ref" in kind)
     return {**types[reference.rpartition("/")[2]]}
 
 
