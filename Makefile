@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose promote \
-	audit test test-fast test-faults test-images test-remotes check format reference lock bench bench-peers bench-gpu bench-photos golden carried \
+	audit test test-fast test-faults test-images test-explore test-remotes check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -72,7 +72,7 @@ test: test-environment ## run every test, one process per core
 	@$(PYTEST)
 
 test-fast: test-environment ## run the tests without the pipeline; PART=training for tests/training alone
-	@$(PYTEST) -m 'not long and not remote and not faults and not images' "tests/$$PART"
+	@$(PYTEST) -m 'not long and not remote and not faults and not images and not explore' "tests/$$PART"
 
 test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, sshd, an S3-compatible server
 	@$(LOCKED) requirements/remotes.txt
@@ -80,6 +80,9 @@ test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, 
 
 test-images: test-environment ## run the pipeline on digits and on drawn shapes of 3 and 12 classes too; minutes
 	@pytest -m images tests/test_own_images.py
+
+test-explore: test-environment ## test the explore page with all of the reduced VGG's answers too; minutes
+	@pytest -m 'explore or not explore' tests/explore
 
 test-faults: test-environment ## run the longer tests of bad input and of the machine's faults too; takes most of an hour
 	@pytest -m 'faults or not faults' tests/faults
@@ -128,6 +131,10 @@ bench-gpu: environment ## time training on a CUDA GPU; OPTIONS="--help" lists th
 bench-photos: environment ## LeNet's accuracy on photographs made from test images
 	@dvc repro --quiet train_lenet
 	@python -m benchmarks.photographs
+
+bench-explore: test-environment ## make the explore page's pictures in docs/ anew, and measure its frame time
+	@dvc repro --quiet explore
+	@python -m benchmarks.explore
 
 golden: environment ## write the losses of each network's first 50 steps to tests/golden, which tests compare
 	@dvc repro --quiet download

@@ -27,7 +27,7 @@ def main() -> None:
     plots.save(plots.draw(model, logits, images), folder / "plots" / "evaluate" / model)
     for path, text in measures.files(model, metrics, made_with, logits, images).items():
         write_text(folder / path, text)
-    tensorboard.write(runs / "evaluate", logits, passed.features, images)
+    tensorboard.write(runs, logits, passed.features, images)
     tensorboard.write_hparams(runs.parent / "hparams", model, trained.recipe, metrics)
     write_json(runs / "evaluate.json", passed.speed)
     print(f"{model}: test accuracy {metrics['accuracy']:.4f}, {passed.describe_speed()}")

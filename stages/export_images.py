@@ -27,7 +27,7 @@ def main() -> None:
     for kind in ("kernels", "feature_maps"):
         shutil.rmtree(folder / "plots" / kind / model, ignore_errors=True)
     pictures = drawing.draw_all(model, found, chosen)
-    drawing.save(pictures, folder / "plots", paths.runs_folder(model) / "images")
+    drawing.save(pictures, folder / "plots", paths.runs_folder(model))
     write_json(folder / "metrics" / "export_images" / f"{model}.json", found.metrics(model))
 
 

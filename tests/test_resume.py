@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -69,14 +70,18 @@ def hashes(project: Path) -> list[str]:
     return [hashlib.sha256((project / name).read_bytes()).hexdigest() for name in OUTPUTS]
 
 
-def scalars(project: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return TensorBoard's curves, except the one of speed."""
-    events = EventAccumulator(str(project / "runs/lenet"), size_guidance={"scalars": 0})
-    events.Reload()
-    return {
+def logged(project: Path) -> dict[str, list[tuple[int, Any]]]:
+    """Return TensorBoard's curves, except the one of speed, and its pictures of each step."""
+    sizes = {"scalars": 0, "images": 0}
+    events = EventAccumulator(str(project / "runs/lenet"), size_guidance=sizes).Reload()
+    curves = {
         tag: [(point.step, point.value) for point in events.Scalars(tag)]
         for tag in events.Tags()["scalars"]
         if tag != "images per second"
+    }
+    return curves | {
+        tag: [(picture.step, picture.encoded_image_string) for picture in events.Images(tag)]
+        for tag in events.Tags()["images"]
     }
 
 
@@ -109,7 +114,7 @@ def test_a_run_killed_again_and_again_writes_the_same_bytes(
     assert done.returncode == 0, done.stderr
     assert "lenet: resumed in epoch" in done.stdout
     assert hashes(project) == hashes(whole), places
-    assert scalars(project) == scalars(whole), places
+    assert logged(project) == logged(whole), places
     assert not [*project.glob(".checkpoints/*")]
     assert not [*project.glob("data/**/.*")]
 
@@ -135,7 +140,7 @@ def test_a_signal_to_stop_saves_the_current_step(
     assert found
     assert (int(found[1]) - 1) * 94 + int(found[2]) == at
     assert hashes(project) == hashes(whole), at
-    assert scalars(project) == scalars(whole), at
+    assert logged(project) == logged(whole), at
 
 
 def test_changed_data_begin_a_new_run_and_leave_the_other_ones_checkpoint(
@@ -167,7 +172,7 @@ LAUNCHER = ("torchrun", "--standalone", "--nproc-per-node=2")
 
 def losses(project: Path) -> list[float]:
     """Return TensorBoard's curve of the running loss."""
-    return [value for _, value in scalars(project)["loss/training, running"]]
+    return [value for _, value in logged(project)["loss/training, running"]]
 
 
 def test_several_processes_train_as_one_does(
@@ -213,4 +218,4 @@ def test_a_run_on_two_processes_resumes_on_one_and_the_other_way_around(
         made_with = metrics["made_with"]
         assert {made_with["processes"], made_with["begun_with"]["processes"]} == {1, 2}
         assert losses(project) == pytest.approx(losses(whole), abs=0.05)
-        assert scalars(project).keys() == scalars(whole).keys()
+        assert logged(project).keys() == logged(whole).keys()

@@ -25,11 +25,12 @@ def test_a_curve_per_class_and_every_image_in_the_projector_once(tmp_path: Path)
     images = Images(pixels, torch.tensor([0, 1, 2, 3, 4, 5, 6, 7, 8]))  # no ankle boot
     logits, features = torch.eye(10)[:9] * 5, torch.randn(7, 120, generator=generator)
     logits[1] = logits[0]
+    (tmp_path / "events.out.tfevents.1.of.the.training").touch()
     for _ in range(2):
-        tensorboard.write(tmp_path / "evaluate", logits, features, images)
-    events = list((tmp_path / "evaluate").glob("events.*"))
-    assert len(events) == 1
-    log = read(tmp_path / "evaluate")
+        tensorboard.write(tmp_path, logits, features, images)
+    events = list(tmp_path.glob("events.*"))
+    assert len(events) == 2
+    log = read(tmp_path)
     tags = {f"precision and recall/{name}" for name in FASHION_MNIST.classes}
     assert tags == set(log.Tags()["tensors"])
     (curve,) = log.Tensors("precision and recall/Trouser")
@@ -37,7 +38,7 @@ def test_a_curve_per_class_and_every_image_in_the_projector_once(tmp_path: Path)
     # At threshold 0, all 9 images count as trousers, but only one is.
     assert (true_positives[0], false_positives[0]) == (1, 8)
 
-    (folder,) = (tmp_path / "evaluate" / "00000").iterdir()
+    (folder,) = (tmp_path / "00000").iterdir()
     points = np.loadtxt(folder / "tensors.tsv")
     assert points.shape == (7, 7)  # seven points have at most seven components
     distances = torch.pdist(torch.tensor(points, dtype=torch.float32))

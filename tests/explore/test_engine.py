@@ -1,10 +1,11 @@
-"""The page's arithmetic, in a browser, against torch's and Captum's."""
+"""The page's arithmetic, in a browser, against onnxruntime's, torch's and Captum's."""
 
 import base64
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from playwright.sync_api import Page
@@ -15,6 +16,7 @@ from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.explore.contents import leaves
+from fashion_cnn.tools.prediction.exporting import write_onnx
 from fashion_cnn.trained import weights
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained
@@ -77,15 +79,25 @@ def test_every_map_of_a_hundred_images_is_torch_s(
     torch.testing.assert_close(found, torch.cat(maps, dim=1), atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize(("model", "count"), [("lenet", 10_000), ("vgg", 1_000)])
-def test_the_answers_are_those_of_a_float32_evaluation(
-    page: Page, project: Path, test_images: Images, model: str, count: int
+@pytest.mark.parametrize(
+    ("model", "count"),
+    [("lenet", 10_000), ("vgg", 500), pytest.param("vgg", 10_000, marks=pytest.mark.explore)],
+)
+def test_the_answers_are_those_of_a_float32_evaluation_and_of_onnxruntime(
+    page: Page, project: Path, test_images: Images, tmp_path: Path, model: str, count: int
 ) -> None:
     network = trained(project, model)
     compute = Compute(torch.device("cpu"), torch.float32)
     logits = predict(network.network, test_images, network.transform, compute, 500)
-    found = torch.cat([*in_page(page, model, LOGITS, test_images.pixels[:count], 500)])
+    pixels = test_images.pixels[:count]
+    found = torch.cat([*in_page(page, model, LOGITS, pixels, 500)])
     assert torch.equal(found.argmax(dim=1), logits[:count].argmax(dim=1))
+    write_onnx(tmp_path / "network.onnx", network)
+    session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
+    parts = [session.run(None, {"images": part.numpy()})[0] for part in pixels.split(500)]
+    judged = torch.from_numpy(np.concatenate(parts))
+    torch.testing.assert_close(found, judged, atol=1e-4, rtol=0)
+    assert torch.equal(found.argmax(dim=1), judged.argmax(dim=1))
     accuracy = page.evaluate("(model) => window.page.contents.answers[model].accuracy", model)
     expected = (logits.argmax(dim=1) == test_images.labels).double().mean()
     assert accuracy == pytest.approx(float(expected), abs=1e-12)

@@ -16,23 +16,27 @@ from fashion_cnn.dataset.images import Images
 
 # The projector first projects points of more dimensions than this by a method of its own.
 DIMENSIONS = 100
+# Of the event file, which lies beside the training's: one run for a model.
+SUFFIX = ".evaluate"
 
 
 def write(folder: Path, logits: Tensor, features: Tensor, images: Images) -> None:
     """Write the classes' precision-recall curves and a projector of the penultimate layer.
 
     Args:
-        folder: replaced as a whole.
+        folder: of the model's run; what an earlier evaluation logged there is replaced.
         logits: (N, classes) float32.
         features: (M, D) float32 of the first M images, their points in the projector; of more than
             100 dimensions, the first 100 principal components are kept.
         images: the N images.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    for path in folder.glob(f"events.*{SUFFIX}"):
+        path.unlink()
+    shutil.rmtree(folder / "00000", ignore_errors=True)  # the projector's points
     probabilities, count = logits.softmax(dim=1), len(features)
     classes = images.classes
     answers = zip(images.labels[:count], logits[:count].argmax(dim=1), strict=True)
-    with SummaryWriter(folder) as writer:
+    with SummaryWriter(folder, filename_suffix=SUFFIX) as writer:
         for number, name in enumerate(classes):
             curve = f"precision and recall/{name}"
             writer.add_pr_curve(curve, images.labels == number, probabilities[:, number])

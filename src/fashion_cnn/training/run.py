@@ -163,8 +163,9 @@ def _introduce(
     layers: list[dict[str, Any]],
 ) -> None:
     """Show what is trained, or where an interrupted run resumes."""
+    tracker.watched = state.network, transform(pixels[:1])
     if not state.total_steps:
-        tracker.begin(state.network, pixels[:64], transform(pixels[:1]), layers)
+        tracker.begin(state.network, pixels[:64], tracker.watched[1], layers)
         return
     print(f"{state.model}: resumed in epoch {state.epoch} after {state.step} steps")
     if state.rows:

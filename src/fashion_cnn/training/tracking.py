@@ -47,6 +47,7 @@ class Tracker:
             self._cut_events(resumed["events"])
         # A running TensorBoard has read what was cut off: the step makes it drop that.
         self.writer = SummaryWriter(self.runs, purge_step=resumed and resumed["step"] + 1)
+        # A network and its first input, whose maps are logged with each figure of predictions.
         self.watched: tuple[nn.Module, Tensor] | None = None
         self.bar: tqdm[Never] = tqdm(unit=" images", disable=None, leave=False)
 
@@ -67,7 +68,7 @@ class Tracker:
     def begin(
         self, network: nn.Module, pixels: Tensor, inputs: Tensor, layers: list[dict[str, Any]]
     ) -> None:
-        """Log images, the network's graph and the table of its layers; watch its first input.
+        """Log images, the network's graph and the table of its layers.
 
         Args:
             network: its mode is the same afterwards.
@@ -75,7 +76,6 @@ class Tracker:
             inputs: (N, C, H, W) float32, traced through the network.
             layers: one row per layer.
         """
-        self.watched = network, inputs[:1]
         self.writer.add_images("training images", pixels)
         training = network.training
         with warnings.catch_warnings():

@@ -1,7 +1,6 @@
 """Draw every picture of a network, and save them as PNG files."""
 
 import io
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,9 @@ from fashion_cnn.base.params import ExportImages
 from fashion_cnn.visualize.extraction import MapLayer
 from fashion_cnn.visualize.figures import draw_feature_maps, draw_grad_cam, draw_kernels
 from fashion_cnn.visualize.inspection import Findings
+
+# Of the event file, which lies beside the training's: one run for a model.
+SUFFIX = ".images"
 
 
 def draw_all(
@@ -54,9 +56,10 @@ def draw_all(
 
 
 def save(pictures: Iterable[tuple[str, Figure]], folder: Path, log: Path) -> None:
-    """Write each figure as a PNG at its path in `folder`, and to TensorBoard's logs in `log`."""
-    shutil.rmtree(log, ignore_errors=True)
-    writer = FileWriter(str(log))
+    """Write each figure as a PNG at its path in `folder`, and to TensorBoard's run in `log`."""
+    for path in log.glob(f"events.*{SUFFIX}"):
+        path.unlink()
+    writer = FileWriter(str(log), filename_suffix=SUFFIX)
     for name, figure in pictures:
         content = io.BytesIO()
         # matplotlib's version in the metadata would change the bytes, but not the picture.

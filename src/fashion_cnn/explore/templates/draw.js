@@ -55,6 +55,14 @@ function drawnShape([channels, height, width]) {
   return { maps: 1, height: channels <= 16 ? 1 : rows, width: channels <= 16 ? channels : channels / rows };
 }
 
+// What a square is called: {layer, channel, y, x}.
+function squareName(network, result, { layer: at, channel, y, x }, classes) {
+  const { name } = network.layers[at], { shape } = result.outputs[at];
+  if (shape[1] > 1 || shape[2] > 1) return `${name}, map ${channel}, row ${y}, column ${x}`;
+  const index = y * drawnShape(shape).width + x;
+  return `${name}, value ${index}` + (at === network.layers.length - 1 ? ` (${classes[index]})` : "");
+}
+
 const KINDS = { Conv2d: "convolution", ReLU: "ReLU: what is below 0 becomes 0", MaxPool2d: "max-pool: the largest of each window", Linear: "fully connected" };
 
 // The rows of a network's layers: a legend, and a canvas for each map.
@@ -64,19 +72,21 @@ function buildLayers(network, result) {
   network.layers.forEach((layer, at) => {
     if (layer.kind === "Flatten") return;
     const shape = result.outputs[at].shape, { maps, height, width } = drawnShape(shape);
-    const side = maps === 1 ? 22 * width : Math.min(96, Math.max(56, 4 * width));
+    // The maps of one channel stand in a column: all side by side, 8, or 16.
+    const [across, least] = maps <= 8 ? [maps, 96] : maps <= 16 ? [8, 72] : [16, 56];
+    const side = maps === 1 ? `min(100%, ${22 * width}px)` : `clamp(${least}px, 100cqi / ${across} - 9px, 144px)`;
     const legend = element("canvas", { width: 101, height: 1 }), [scale, low, weights] = ["span", "span", "p"].map((tag) => element(tag, tag === "p" ? { className: "quiet" } : {}));
     const row = element("div", { role: "row" });
     const canvases = [], kernels = [];
     for (let c = 0; c < maps; c++) {
       const canvas = element("canvas", { role: "gridcell", tabIndex: c ? -1 : 0 });
-      canvas.style.cssText = maps === 1 ? `width:min(100%,${side}px);aspect-ratio:${width}/${height}` : `width:${side}px;height:${side}px`;
+      canvas.style.cssText = `width:${side};aspect-ratio:${width}/${height}`;
       Object.assign(canvas.dataset, { layer: at, channel: c });
       const map = element("div", { className: "map", role: "presentation" }, canvas);
       if (maps === 1) map.style.width = "100%";
       if (layer.kind === "Conv2d") {
         const kernel = element("canvas", { className: "kernel", role: "presentation" });
-        kernel.style.cssText = `width:${side}px;height:${side}px`;
+        kernel.style.width = side;
         kernels.push(kernel);
         map.append(kernel);
       }
@@ -123,7 +133,7 @@ function drawKernels(views) {
           values[y * size + x] = data[(o * inputs + c) * k * k + i];
         }
       paint(canvas, values, 0, rows, size, most);
-      canvas.style.height = `${(parseFloat(canvas.style.width) * rows) / size}px`;
+      canvas.style.aspectRatio = `${size}/${rows}`;
     });
   }
 }

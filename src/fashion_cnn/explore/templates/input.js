@@ -24,7 +24,8 @@ function buildInput(pixels, changed, images, contents) {
     changed();
   };
   picture.addEventListener("pointerdown", (event) => { picture.setPointerCapture(event.pointerId); last = null; stroke(event); });
-  picture.addEventListener("pointermove", (event) => { if (event.buttons) stroke(event); });
+  // A quick hand moves several times within a frame: the browser hands these over as one event.
+  picture.addEventListener("pointermove", (event) => { if (event.buttons) for (const each of [...(event.getCoalescedEvents?.() ?? []), event]) stroke(each); });
   picture.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (step) { cursor.x = Math.min(27, Math.max(0, cursor.x + step[0])); cursor.y = Math.min(27, Math.max(0, cursor.y + step[1])); }

@@ -123,7 +123,7 @@ function drawOutlines() {
 
 function drawSum() {
   const { layer: at, channel } = state.pinned, network = networkOf(state.model), layer = network.layers[at], silenced = state.silenced[state.model];
-  const nodes = sumNodes(network, results[state.model], state.pinned, silenced);
+  const nodes = sumNodes(network, results[state.model], state.pinned, silenced, contents.classes);
   const focused = document.activeElement?.id === "silence";
   if (layer.kind === "Conv2d") {
     const set = silenced[layer.name] ??= new Set(), button = element("button", { id: "silence", "aria-pressed": set.has(channel) }, set.has(channel) ? "Silenced: let it speak" : "Silence this map");
@@ -149,7 +149,7 @@ function describe(place) {
   const { outputs } = results[state.model], view = views.find(({ at }) => at === place.layer);
   const value = outputs[place.layer].data[(place.channel * view.height + place.y) * view.width + place.x];
   const canvas = view.canvases[place.channel];
-  canvas.setAttribute("aria-label", `${view.layer.name}, map ${place.channel}, row ${place.y}, column ${place.x}: ${number(value)}`);
+  canvas.setAttribute("aria-label", `${squareName(networkOf(state.model), results[state.model], place, contents.classes)}: ${number(value)}`);
   return canvas;
 }
 

@@ -103,11 +103,12 @@ function linearSum(input, layer, o) {
 }
 
 // All about the pinned value: {layer, channel, y, x}, of `result`.
-function sumNodes(network, result, { layer: at, channel, y, x }, silenced) {
+function sumNodes(network, result, place, silenced, classes) {
+  const { layer: at, channel, y, x } = place;
   const layer = network.layers[at], input = at ? result.outputs[at - 1] : result.input, output = result.outputs[at];
   const flat = output.shape[1] === 1 && output.shape[2] === 1, index = flat ? y * drawnShape(output.shape).width + x : channel;
   const value = flat ? output.data[index] : output.data[(channel * output.shape[1] + y) * output.shape[2] + x];
-  const nodes = [element("h3", {}, flat ? `${layer.name}, value ${index}` : `${layer.name}, map ${channel}, row ${y}, column ${x}`, ": ", element("output", { id: "pinned-value" }, number(value)))];
+  const nodes = [element("h3", {}, squareName(network, result, place, classes), ": ", element("output", { id: "pinned-value" }, number(value)))];
   nodes[0].lastChild.dataset.value = value;
   const next = network.layers[at + 1], after = network.layers[at + 2];
   if (layer.kind === "Conv2d") {

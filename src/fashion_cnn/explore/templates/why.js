@@ -53,8 +53,9 @@ async function drawNearest(network, key, result, images, contents, turn) {
   const length = features(network, result).length;
   let all = known.get(key);
   if (!all) {
-    const rows = new Float32Array(length * images.labels.length);
-    const gather = (function* () { for (let i = 0; i < images.labels.length; i++) { rows.set(features(network, run(network, images.pixels.subarray(784 * i, 784 * i + 784))), i * length); yield; } })();
+    const count = images.labels.length, rows = new Float32Array(length * count);
+    $$("nearest").replaceChildren();
+    const gather = (function* () { for (let i = 0; i < count; i++) { if (i % 100 === 0) $$("nearest-text").textContent = `Comparing with the test images: ${Math.floor((100 * i) / count)} %`; rows.set(features(network, run(network, images.pixels.subarray(784 * i, 784 * i + 784))), i * length); yield; } })();
     if (!(await inSlices(gather, turn))) return;
     known.set(key, (all = rows));
   }
