@@ -72,6 +72,13 @@ def test_kernels_that_look_alike_have_their_difference_beside_them_enlarged() ->
     # 1.25 / 0.25 = 5
     assert "difference, 5 times" in texts_of(figure)
     assert drawn(figure, 2) == {0.0, 1.25}
+    many = torch.ones(20, 1, 3, 3)
+    few = many + 0.1
+    few[0, 0, 0, 0] = 1.5
+    figure = kernels(many, few)
+    # One value that moved far hides no other: it is drawn at the end of the scale.
+    assert "difference, 14 times" in texts_of(figure)
+    assert sorted(drawn(figure, 2)) == pytest.approx([1.4, 1.5])
     turned = torch.randn(4, 1, 3, 3, generator=torch.Generator().manual_seed(0))
     for other in (turned, before):
         assert not any("difference" in text for text in texts_of(kernels(before, other)))

@@ -30,7 +30,8 @@ def draw_kernels(
 ) -> Figure:
     """Draw a layer's kernels before and after training, in the same order, on one scale.
 
-    Where both look alike, their difference stands beside them, enlarged to that scale.
+    Where both look alike, their difference stands beside them, enlarged to that scale; of its
+    values, 2% may lie beyond it and are drawn at its ends.
 
     Args:
         name: of the layer, for the title.
@@ -55,11 +56,13 @@ def draw_kernels(
     moved, cosine = change(before, after)
     notes.append(f"training moved the layer by {moved:.0%} of its norm (cosine {cosine:.2f})")
     panels = {"before training": before[drawn, channels], "after training": after[drawn, channels]}
-    # Kernels that training hardly turned look alike: what it added is drawn large enough to see.
+    # Kernels that training hardly turned look alike: what it added is drawn large enough to see,
+    # all but its few largest values, which would leave the others pale.
     added = panels["after training"] - panels["before training"]
-    if cosine >= ALIKE and (largest := float(added.abs().max())):
-        times = max(1, int(max(float(tiles.abs().max()) for tiles in panels.values()) / largest))
-        panels[f"difference, {times} times"] = times * added
+    if cosine >= ALIKE and (usual := float(added.abs().quantile(0.98))):
+        scale = max(float(tiles.abs().max()) for tiles in panels.values())
+        times = max(2, int(scale / usual))
+        panels[f"difference, {times} times"] = (times * added).clamp(-scale, scale)
     return draw_panels(
         f"{name}: weight {tuple(after.shape)}, {_count(len(drawn), kernels, 'kernels')}",
         "; ".join(notes),
