@@ -1,12 +1,12 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
-.PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose promote \
+.PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose drift-issue promote \
 	audit test test-fast test-faults test-images test-explore test-remotes check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
 # from expanding it, and no recipe has it in its text, where the shell would run it.
-SETTINGS := PRESET JOBS MODEL N ALL BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN
+SETTINGS := PRESET JOBS MODEL N ALL BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN UPDATE
 $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name)))$(eval export $(name)))
 # Found before .venv goes on the PATH: the environment is never made from itself.
 override PYTHON := $(or $(value PYTHON),$(shell which python3))
@@ -58,11 +58,14 @@ gate: environment ## check the run against config/gate.yaml and BASELINE=revisio
 verify: environment ## make the committed run again from nothing and compare; MODEL=name for one
 	@python -m fashion_cnn verify $${MODEL:+"--model=$$MODEL"}
 
-retrain: environment remotes ## pull, reproduce, gate, report, push, as CI does; BASELINE=revision, REMOTE=1
+retrain: environment remotes ## pull, reproduce, report, gate, push, as CI does; BASELINE=revision, REMOTE=1, UPDATE=1
 	@.ci/retrain
 
 propose: ## in CI: open a pull request with the run; BRANCH=new branch, BASE=target branch
 	@.ci/propose
+
+drift-issue: ## in CI: open an issue if new images have drifted and config/gate.yaml asks for it
+	@.ci/drift-issue
 
 promote: environment remotes ## in CI: check the run of a git tag and fetch its weights; TAG=lenet@v1.0.0
 	@.ci/promote
@@ -92,6 +95,7 @@ check: test-environment ## lint, check types and CI's workflows
 	@ruff format --check .
 	@mypy
 	@zizmor --quiet --offline --persona=auditor .github/workflows
+	@actionlint .github/workflows/*.yml
 	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml
 

@@ -44,7 +44,7 @@ def recorder(project: Path) -> Path:
     (project / ".venv/bin").mkdir()
     program = (
         f"#!{sys.executable}\nimport json, os, sys\n"
-        "names = ('BASELINE', 'BRANCH', 'BASE', 'RUN', 'TAG')\n"
+        "names = ('BASELINE', 'BRANCH', 'BASE', 'RUN', 'TAG', 'UPDATE')\n"
         "call = [os.path.basename(sys.argv[0]), *sys.argv[1:], {n: os.environ[n] for n in names}]\n"
         "open('calls', 'a').write(json.dumps(call) + '\\n')\n"
     )
@@ -81,6 +81,7 @@ CALLS = [
     ("report", "BASELINE", [*COMMAND, "report", "--baseline={}"]),
     ("retrain", "BASELINE", ["retrain"]),
     ("retrain", "REMOTE", ["retrain"]),
+    ("retrain", "UPDATE", ["retrain"]),
     ("propose", "BRANCH", ["propose"]),
     ("propose", "BASE", ["propose"]),
     ("propose", "RUN", ["propose"]),

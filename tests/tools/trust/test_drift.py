@@ -9,6 +9,7 @@ from torch import nn
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images, Transform, read, shuffled
 from fashion_cnn.tools.trust import drift
+from fashion_cnn.tools.trust.rules import DriftRule
 from fashion_cnn.trained.weights import Trained
 
 
@@ -80,3 +81,34 @@ def test_confidence_is_the_largest_probability() -> None:
     assert found.new == pytest.approx(0.6)
     assert found.distance == 1
     assert found.p_value < 1e-20
+
+
+def test_drift_beyond_a_limit_closes_the_gate_or_asks_for_an_issue(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "dvc.yaml").touch()
+    monkeypatch.setattr(drift, "root", lambda: tmp_path)
+    measured = [
+        drift.Drift("brightness", 0.3, 0.4, 0.21, 1e-9),
+        drift.Drift("contrast", 0.3, 0.3, 0.1, 0.2),
+    ]
+    monkeypatch.setattr(drift, "measure", lambda folder, model: measured)
+
+    def judged(action: str, **limits: float) -> list[tuple[str, str, str]]:
+        rule = DriftRule.model_validate({"model": "vgg", "max_distance": limits, "action": action})
+        return [(each.rule, each.fault, each.note) for each in drift.judge({"data/own/new": rule})]
+
+    far = "drifted too far from the training images"
+    issue = tmp_path / drift.ISSUE
+    assert judged("issue", brightness=0.2, contrast=0.1) == [
+        ("drift of brightness", "", f"{far}: CI opens an issue"),
+        ("drift of contrast", "", ""),
+    ]
+    assert issue.read_text() == (f"- data/own/new: brightness {far}: 0.210, at most 0.2\n")
+    assert judged("close", brightness=0.2, contrast=0.1) == [
+        ("drift of brightness", far, ""),
+        ("drift of contrast", "", ""),
+    ]
+    assert not issue.exists()
+    ((_, fault, _),) = judged("issue", brihtness=0.2)
+    assert fault == "no measure of drift: expected one of brightness, contrast"

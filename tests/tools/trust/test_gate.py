@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -463,6 +464,56 @@ def test_rules_that_are_not_the_baseline_s_are_mentioned(
     (run / FILE).write_text(json.dumps({**RULES, "significance": 0.01}))
     gate.check(None, "HEAD")
     assert "config/gate.yaml is not the baseline's: see `git diff`" in capsys.readouterr().out
+
+
+def test_a_worse_run_is_refused_as_a_pull_request_and_as_a_promotion(
+    run: Path, shell: Shell, tmp_path: Path
+) -> None:
+    """All of it is consistent, is committed, and keeps the limits: only a comparison tells."""
+    shutil.copytree(ROOT / ".ci", run / ".ci")
+    shutil.copy(ROOT / "params.yaml", run)
+    origin = tmp_path / "origin.git"
+    shell("git", "clone", "-q", "--bare", str(run), str(origin), cwd=tmp_path)
+    shell("git", "remote", "set-url", "origin", str(origin), cwd=run)
+
+    def git(*arguments: str, cwd: Path = run) -> None:
+        done = shell("git", *arguments, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+
+    def push(branch: str, *tags: str) -> None:
+        git("switch", "-q", "-C", branch)
+        git("add", "-A")
+        git("commit", "-qm", branch)
+        for tag in tags:
+            git("tag", "-am", "as gto does", tag)
+        git("push", "-q", "--follow-tags", "origin", branch)
+
+    def call(clone: Path, script: str, **variables: str) -> tuple[int, str, str]:
+        done = shell(f".ci/{script}", cwd=clone, PYTHONPATH=str(ROOT / "src"), **variables)
+        return done.returncode, done.stdout, done.stderr
+
+    push("base", "lenet@v1.0.0", "lenet#prod#1")
+    for right in (880, 905):
+        git("switch", "-q", "base")
+        write(run, made(right))
+        push(f"run-of-{right}", f"lenet@v1.0.{right}")
+        clone = tmp_path / f"clone-{right}"
+        git("clone", "-q", "--branch", "base", str(origin), str(clone), cwd=tmp_path)
+        # As a pull request's merge commit: its first parent is the base.
+        git("merge", "-q", "--no-ff", "-m", "merge", f"origin/run-of-{right}", cwd=clone)
+        status, shown, error = call(clone, "gate", BASELINE="HEAD^1")
+        assert status == (right == 880), error
+        assert re.search(r"^baseline: HEAD\^1 \([0-9a-f]{7}\)$", shown, re.MULTILINE)
+        git("checkout", "-q", f"lenet@v1.0.{right}", cwd=clone)
+        status, shown, error = call(clone, "promote", TAG=f"lenet@v1.0.{right}")
+        assert "in production: lenet@v1.0.0\n" in shown
+        assert status == 1
+        if right == 880:
+            assert call(clone, "gate", BASELINE="none")[0] == 0
+            assert "error: the gate is closed: 2 of" in error
+            assert "lenet.accuracy 0.88 fell by 0.02, p = " in error
+        else:
+            assert "error: neither DVC's cache nor a remote has the weights" in error
 
 
 @pytest.mark.parametrize("baseline", ["nowhere", "HEAD~99"])
