@@ -81,8 +81,8 @@ test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, 
 	@$(LOCKED) requirements/remotes.txt
 	@pytest -m 'remote or not remote' tests/test_remotes.py
 
-test-images: test-environment ## run the pipeline on digits and on drawn shapes of 3 and 12 classes too; minutes
-	@pytest -m images tests/test_own_images.py
+test-images: test-environment ## run the pipeline on other images, and with a network of one's own; minutes
+	@pytest -m images tests/test_own_images.py tests/test_own_network.py
 
 test-explore: test-environment ## test the explore page with all of the reduced VGG's answers too; minutes
 	@pytest -m 'explore or not explore' tests/explore

@@ -48,12 +48,12 @@ EOF
     )
 }
 
-lenet() { "$python" stages/train_lenet.py; }
+lenet() { "$python" stages/train.py lenet; }
 
 same() { cmp "$work/one/data/models/lenet.safetensors" "$1/data/models/lenet.safetensors"; }
 
 resumed() { # stop LeNet's training in its middle, begin it again, compare
-    "$python" stages/train_lenet.py &
+    "$python" stages/train.py lenet &
     local training=$! newest=
     for _ in $(seq 600); do
         newest=$(find .checkpoints -name '*.safetensors' 2> /dev/null | head -1)
@@ -69,8 +69,11 @@ resumed() { # stop LeNet's training in its middle, begin it again, compare
 
 tree "$work/one" && tree "$work/two" && tree "$work/three" || exit 1
 cd "$work/one" || exit 1
-for stage in download check_shapes train_lenet train_vgg finetune_vgg11; do
+for stage in download check_shapes; do
     step "$stage" "$python" "stages/$stage.py"
+done
+for model in lenet vgg vgg11; do
+    step "train-$model" "$python" stages/train.py "$model"
 done
 for model in lenet vgg vgg11; do
     step "evaluate-$model" "$python" stages/evaluate.py "$model"
@@ -80,7 +83,7 @@ step compare_models "$python" stages/compare_models.py
 cp -r metrics "$results" 2> /dev/null
 for copy in two three; do
     mkdir -p "$work/$copy/data"
-    cp -r data/fashion_mnist data/shapes "$work/$copy/data"
+    cp -r data/fashion_mnist "$work/$copy/data"
 done
 cd "$work/two" && step the-same-bytes eval 'lenet && same .'
 cd "$work/three" && step the-same-bytes-resumed resumed

@@ -36,14 +36,14 @@ done
 train() { # HOST NODE_RANK CABLE
     cd "$INSIDE/$1"
     GLOO_SOCKET_IFNAME=$3 OMP_NUM_THREADS=1 PYTHONPATH=src ip netns exec "$1" torchrun --nnodes 2 --nproc-per-node 1 \
-        --node-rank "$2" --master-addr 10.0.0.1 --master-port 29500 stages/train_lenet.py
+        --node-rank "$2" --master-addr 10.0.0.1 --master-port 29500 stages/train.py lenet
 }
 echo "two hosts, 10.0.0.1 and 10.0.0.2:"
 train two 1 cable2 &
 train one 0 cable1
 wait $!
 echo "one process:"
-(cd "$INSIDE/alone" && OMP_NUM_THREADS=1 PYTHONPATH=src python stages/train_lenet.py)
+(cd "$INSIDE/alone" && OMP_NUM_THREADS=1 PYTHONPATH=src python stages/train.py lenet)
 
 cd "$INSIDE"
 test ! -e two/data/models || { echo "the second host wrote weights" >&2; exit 1; }

@@ -1,10 +1,10 @@
-"""Trace the three networks: params -> every layer's shape, and what each training takes."""
+"""Trace the networks: params -> every layer's shape, and what each training takes."""
 
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import run
 from fashion_cnn.base.files import check_writable, write_csv, write_json
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.base.paths import dataset_folder, root
+from fashion_cnn.base.paths import dataset_folder, root, shapes_file
 from fashion_cnn.costs import budget, speed
 from fashion_cnn.costs.footprint import footprint
 from fashion_cnn.dataset.kind import read_kind
@@ -12,7 +12,7 @@ from fashion_cnn.dataset.kind import read_kind
 
 def main() -> None:
     values = params.load()
-    check_writable(root() / "data" / "shapes", root() / "plots")
+    check_writable(root() / "plots" / "shapes")
     kind, images = read_kind(dataset_folder())
     footprints = [footprint(model, values, kind, images) for model in MODELS]
     for each in footprints:
@@ -20,11 +20,8 @@ def main() -> None:
     budget.check(footprints, {model: values.budget_of(model) for model in MODELS})
     for each in footprints:
         each.check_memory()
-    layers = {each.model: [vars(row) for row in each.rows] for each in footprints}
-    for model, rows in layers.items():
-        write_json(root() / "data" / "shapes" / f"{model}.json", rows)
-    table = [{"model": model} | row for model, rows in layers.items() for row in rows]
-    write_csv(root() / "plots" / "shapes.csv", table)
+    for each in footprints:
+        write_json(shapes_file(each.model), [vars(row) for row in each.rows])
     costs = [{"model": each.model} | each.totals() for each in footprints]
     write_csv(root() / "plots" / "costs.csv", costs)
     for line in speed.estimates(footprints):

@@ -5,16 +5,14 @@ from fashion_cnn.base.errors import run
 from fashion_cnn.base.files import check_writable, write_json
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
-from fashion_cnn.pairwise import compare, read_predictions
+from fashion_cnn.pairwise import compare, read_answers
 
 
 def main() -> None:
     params.load()
     check_writable(root() / "metrics")
-    folder = root() / "data" / "predictions"
-    compared = compare(
-        {model: read_predictions(folder / f"{model}.csv", model) for model in MODELS}
-    )
+    folder = root() / "plots" / "confusion"
+    compared = compare({model: read_answers(folder / f"{model}.csv", model) for model in MODELS})
     write_json(root() / "metrics" / "compare_models.json", compared)
     for pair in compared["pairs"]:
         print(

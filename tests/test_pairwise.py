@@ -1,4 +1,4 @@
-"""McNemar's test against its closed form; predictions of different images are refused."""
+"""McNemar's test against its closed form; answers to different images are refused."""
 
 from math import comb
 from pathlib import Path
@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.pairwise import compare, mcnemar, read_predictions
+from fashion_cnn.pairwise import compare, mcnemar, read_answers
 
 
 def answers(right: str) -> pd.DataFrame:
-    """Return predictions, one row per image, right where the text has a 1."""
+    """Return answers, one row per image, right where the text has a 1."""
     predicted = ["Bag" if mark == "1" else "Coat" for mark in right]
-    return pd.DataFrame({"index": range(len(right)), "label": "Bag", "predicted": predicted})
+    return pd.DataFrame({"actual": "Bag", "predicted": predicted})
 
 
 def test_pairs_and_shared_mistakes_worked_out_by_hand() -> None:
@@ -37,19 +37,19 @@ def test_pairs_and_shared_mistakes_worked_out_by_hand() -> None:
 
 def test_different_images_are_not_compared() -> None:
     relabelled = answers("111")
-    relabelled.loc[1, "label"] = "Coat"
+    relabelled.loc[1, "actual"] = "Coat"
     for other in (answers("11"), relabelled):
         with pytest.raises(InputError, match="different images: evaluate all of a, b again"):
             compare({"a": answers("111"), "b": other})
 
 
-@pytest.mark.parametrize("content", [None, b"", b"index,label\n0,Bag\n", b"\xff\xfe\x00"])
-def test_predictions_that_cannot_be_read_are_refused(content: bytes | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [None, b"", b"index,actual\n0,Bag\n", b"\xff\xfe\x00"])
+def test_answers_that_cannot_be_read_are_refused(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "vgg.csv"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"vgg\.csv is .*: make it with `dvc repro evaluate@vgg`"):
-        read_predictions(path, "vgg")
+        read_answers(path, "vgg")
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 0), (5, 5), (1, 9), (0, 6), (10, 25)])

@@ -19,6 +19,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from fashion_cnn.base import params
+from fashion_cnn.base.models import MODELS as TRAINING
 from fashion_cnn.base.settings import flatten
 from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.kind import FASHION_MNIST
@@ -27,7 +28,7 @@ from fashion_cnn.visualize.extraction import convolutions
 from tests.conftest import ROOT, Shell, SmokeRun, link_environment, put_preset
 from tests.terminal import in_terminal
 
-MODELS = ("lenet", "vgg", "vgg11")
+MODELS = tuple(TRAINING)
 STAGES = [
     "download",
     "check_shapes",
@@ -458,9 +459,7 @@ def test_an_image_that_is_not_there_is_told(unchanged: Path, shell: Shell) -> No
     [
         "download",
         "check_shapes",
-        "train_lenet",
-        "train_vgg",
-        "finetune_vgg11",
+        "train",
         "evaluate",
         "export_images",
         "compare_models",
@@ -474,7 +473,7 @@ def test_every_stage_tells_every_fault_of_the_params_before_any_work(
         "schedule:", "momentum: 9\n  schedule:"
     )
     (unchanged / "params.yaml").write_text(text)
-    arguments = ["vgg"] if stage in ("evaluate", "export_images") else []
+    arguments = ["vgg"] if stage in ("train", "evaluate", "export_images") else []
     done = shell(
         "python",
         f"../stages/{stage}.py",
@@ -533,15 +532,16 @@ def stage_code() -> Iterator[tuple[str, str, set[str]]]:
     for name, stage in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items():
         if name == "withdraw":  # imports nothing
             continue
-        for model in stage["matrix"]["model"] if "matrix" in stage else [name.rpartition("_")[2]]:
+        for model in MODELS if "foreach" in stage else [name.rpartition("_")[2]]:
             declared = {
                 str(file.relative_to(ROOT))
-                for dep in stage["deps"]
+                for dep in stage.get("do", stage)["deps"]
                 if not dep.startswith(("data/", "plots/"))
-                for path in [ROOT / dep.replace("${item.model}", model)]
+                for path in [ROOT / re.sub(r"\$\{\w+\}", model, dep)]
                 for file in (path.rglob("*.py") if path.is_dir() else [path])
             }
-            yield f"stages/{name}.py", model, declared
+            script = "train" if name in TRAINING.values() else name
+            yield f"stages/{script}.py", model, declared
 
 
 @pytest.mark.parametrize(("script", "model", "declared"), list(stage_code()))

@@ -27,19 +27,22 @@ WITHDRAW = {stage: f"withdraw@{model}" for model, stage in TRAINING.items()}
 
 # Each parameter and the stages that its change runs; the last pattern that fits decides.
 PARAMETERS: dict[str, set[str]] = {
-    "dataset.*": TRAIN,
-    **{f"dataset.{key}": {"download"} | TRAIN for key in ("folder", "image_size", "pictures")},
-    "dataset.validation_images": CHECK | TRAIN,
-    # The shape check takes seconds; a section is read whole, so that any key may be overruled.
+    "dataset.*": CHECK | TRAIN,
+    **{
+        f"dataset.{key}": {"download"} | CHECK | TRAIN
+        for key in ("folder", "image_size", "pictures")
+    },
+    # The shape check takes seconds, and reads params.yaml whole, so that it finds new networks; a
+    # section is read whole, so that any key may be overruled.
     "training.*": CHECK | TRAIN,
     "lenet.*": CHECK | {"train_lenet"},
     "vgg.*": CHECK | {"train_vgg"},
     "vgg11.*": CHECK | {"finetune_vgg11"},
     "budget.*": CHECK,
-    # What trains nothing new runs nothing.
-    "tensorboard.*": set(),
-    "export_images.*": EXPORT,
-    "evaluate.*": EVALUATE,
+    # What trains nothing new runs nothing else.
+    "tensorboard.*": CHECK,
+    "export_images.*": CHECK | EXPORT,
+    "evaluate.*": CHECK | EVALUATE,
 }
 
 # Each file under src/ and stages/ and the stages that its change runs; any other runs none.
@@ -68,7 +71,7 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/visualize/*.py": EXPORT,
     "stages/download.py": {"download"},
     "stages/check_shapes.py": CHECK,
-    **{f"stages/{stage}.py": {stage} for stage in TRAIN},
+    "stages/train.py": TRAIN,
     "stages/export_images.py": EXPORT,
     "stages/evaluate.py": EVALUATE,
     "stages/compare_models.py": COMPARE,
@@ -231,7 +234,7 @@ def test_what_a_stage_writes_reaches_exactly_its_followers(recorded: Recorded) -
 
 
 def test_a_comment_runs_one_stage_and_taking_it_back_none(unchanged: Path, shell: Shell) -> None:
-    path = unchanged / "stages/train_lenet.py"
+    path = unchanged / "stages/train.py"
     text = path.read_text()
     path.write_text(text + "# a comment\n")
     # The weights' bytes are the same again: what was withdrawn comes from DVC's cache of runs.

@@ -11,8 +11,8 @@ from scipy.stats import binomtest
 from fashion_cnn.base.errors import InputError
 
 
-def read_predictions(path: Path, model: str) -> pd.DataFrame:
-    """Read the columns index, label and predicted of a model's predictions.
+def read_answers(path: Path, model: str) -> pd.DataFrame:
+    """Read the columns actual and predicted of a model's answers.
 
     Raises:
         InputError: the file is missing or has no such columns.
@@ -20,19 +20,19 @@ def read_predictions(path: Path, model: str) -> pd.DataFrame:
     hint = f"make it with `dvc repro evaluate@{model}`"
     try:
         # A class may have a name such as 7 or None.
-        text, columns = {"label": str, "predicted": str}, ["index", "label", "predicted"]
-        return pd.read_csv(path, usecols=columns, dtype=text, keep_default_na=False)
+        text = {"actual": str, "predicted": str}
+        return pd.read_csv(path, usecols=[*text], dtype=text, keep_default_na=False)
     except FileNotFoundError:
         raise InputError(f"{path} is missing: {hint}") from None
     except (ValueError, UnicodeDecodeError):
-        raise InputError(f"{path} is not a table of predictions: {hint}") from None
+        raise InputError(f"{path} is not a table of answers: {hint}") from None
 
 
-def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
+def compare(answers: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     """Return how the networks' answers to the same images differ.
 
     Args:
-        predictions: by model, one row per image: index, label and predicted.
+        answers: by model, one row per image, in the same order: actual and predicted class.
 
     Returns:
         The content of the metrics file; DVC shows nothing of it that is in a list.
@@ -42,16 +42,15 @@ def compare(predictions: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
         good networks would hardly differ so much by chance.
 
     Raises:
-        InputError: the predictions are of different images.
+        InputError: the answers are to different images.
     """
-    first, *others = predictions.values()
-    shown = ["index", "label"]
-    if any(not other[shown].equals(first[shown]) for other in others):
+    first, *others = answers.values()
+    if any(not other["actual"].equals(first["actual"]) for other in others):
         raise InputError(
-            "the predictions are of different images: "
-            f"evaluate all of {', '.join(predictions)} again with `dvc repro`"
+            "the answers are to different images: "
+            f"evaluate all of {', '.join(answers)} again with `dvc repro`"
         )
-    right = {model: table["predicted"] == table["label"] for model, table in predictions.items()}
+    right = {model: table["predicted"] == table["actual"] for model, table in answers.items()}
     return {
         "all_wrong": int((~pd.DataFrame(right).any(axis=1)).sum()),
         "details": [{"images": len(first)}],

@@ -132,7 +132,7 @@ def test_images_are_chosen_by_index_or_one_per_class(tmp_path: Path, images: obj
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
-    edit = {"lenet.epochs": 0, "vgg.seed": -1, "vgg11.weights": 3, "evaluate.color": "red"}
+    edit = {"evaluate.color": "red", "lenet.epochs": 0, "vgg.seed": -1, "vgg11.weights": 3}
     with pytest.raises(InputError) as error:
         params.load(write(tmp_path, edit))
     told = str(error.value).splitlines()

@@ -14,13 +14,14 @@ from tests.conftest import ROOT, Shell, put_preset
 
 Run = subprocess.CompletedProcess[str]
 Stage = Callable[..., Run]
+# Each stage's script and arguments.
 STAGES = {
-    "check_shapes": (),
-    "train_lenet": (),
-    "evaluate": ("lenet",),
-    "export_images": ("lenet",),
-    "compare_models": (),
-    "download": (),
+    "check_shapes": ("check_shapes",),
+    "train_lenet": ("train", "lenet", "--keep-epochs"),
+    "evaluate": ("evaluate", "lenet"),
+    "export_images": ("export_images", "lenet"),
+    "compare_models": ("compare_models",),
+    "download": ("download",),
 }
 
 
@@ -65,7 +66,8 @@ def hashes(project: Path) -> dict[str, str]:
 
 def arguments(name: str) -> tuple[str, ...]:
     """The command line of a stage."""
-    return ("python", "-S", str(ROOT / "stages" / f"{name}.py"), *STAGES[name])
+    script, *given = STAGES[name]
+    return ("python", "-S", str(ROOT / "stages" / f"{script}.py"), *given)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +91,7 @@ def stage(shell: Shell) -> Stage:
 def made(
     stage: Stage, shell: Shell, fashion_mnist: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """A project in which LeNet is trained and evaluated; the other models' predictions are its."""
+    """A project in which LeNet is trained and evaluated; the other models' answers are its."""
     folder = tmp_path_factory.mktemp("made") / "project"
     (folder / "data").mkdir(parents=True)
     for name in ("dvc.yaml", "params.yaml", "presets", "src"):
@@ -99,9 +101,9 @@ def made(
     (folder / "data" / "fashion_mnist").symlink_to(fashion_mnist)
     for name in ("check_shapes", "train_lenet", "evaluate"):
         assert stage(folder, name).returncode == 0
-    predictions = folder / "data" / "predictions"
+    answers = folder / "plots" / "confusion"
     for model in ("vgg", "vgg11"):
-        shutil.copy(predictions / "lenet.csv", predictions / f"{model}.csv")
+        shutil.copy(answers / "lenet.csv", answers / f"{model}.csv")
     assert stage(folder, "compare_models").returncode == 0
     return folder
 

@@ -86,7 +86,7 @@ TRAINING = (
     ("name", "folder"),
     [
         ("compare_models", "metrics"),
-        *rare(*(("check_shapes", folder) for folder in ("data/shapes", "plots"))),
+        *rare(*(("check_shapes", folder) for folder in ("plots/shapes", "plots"))),
         *rare(*(("train_lenet", folder) for folder in TRAINING)),
         *rare(*(("evaluate", name) for name in ("data/predictions", "metrics", "plots", "runs"))),
         *rare(*(("export_images", folder) for folder in ("metrics", "plots", "runs"))),

@@ -22,7 +22,7 @@ from tests.faults.conftest import (
         ("train_lenet", "plots"),
         ("compare_models", "."),
         *rare(*((name, ".") for name in STAGES if name != "compare_models")),
-        *rare(*(("check_shapes", folder) for folder in ("data", "plots"))),
+        *rare(*(("check_shapes", "plots"),)),
         *rare(*(("train_lenet", folder) for folder in ("data", "metrics", "runs", ".checkpoints"))),
         *rare(*(("evaluate", folder) for folder in ("data", "metrics", "plots", "runs"))),
         *rare(*(("export_images", folder) for folder in ("metrics", "plots", "runs"))),

@@ -11,11 +11,7 @@ import pytest
 from fashion_cnn.base.models import MODELS
 from tests.conftest import ROOT
 
-OUTPUTS = [
-    "plots/costs.csv",
-    "plots/shapes.csv",
-    *(f"data/shapes/{model}.json" for model in MODELS),
-]
+OUTPUTS = ["plots/costs.csv", *(f"plots/shapes/{model}.json" for model in MODELS)]
 
 
 @pytest.fixture

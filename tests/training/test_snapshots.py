@@ -20,10 +20,11 @@ from tests import recipes
 @pytest.fixture
 def project(fashion_mnist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "dvc.yaml").touch()
-    (tmp_path / "data" / "shapes").mkdir(parents=True)
+    (tmp_path / "plots" / "shapes").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
     (tmp_path / "data" / "fashion_mnist").symlink_to(fashion_mnist)
     layers = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
-    (tmp_path / "data" / "shapes" / "lenet.json").write_text(layers)
+    (tmp_path / "plots" / "shapes" / "lenet.json").write_text(layers)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

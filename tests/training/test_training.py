@@ -29,10 +29,11 @@ LAYERS = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28,
 def project(tmp_path: Path, fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project's folder with data and shapes, as the working folder."""
     (tmp_path / "dvc.yaml").touch()
-    (tmp_path / "data" / "shapes").mkdir(parents=True)
+    (tmp_path / "plots" / "shapes").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
     (tmp_path / "data" / "fashion_mnist").symlink_to(fashion_mnist)
     for model in ("lenet", "vgg"):
-        (tmp_path / "data" / "shapes" / f"{model}.json").write_text(LAYERS)
+        (tmp_path / "plots" / "shapes" / f"{model}.json").write_text(LAYERS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -117,7 +118,7 @@ def test_a_loss_that_is_not_finite_writes_no_weights(project: Path) -> None:
 
 
 def test_missing_shapes_are_an_error_that_names_the_stage(project: Path) -> None:
-    shutil.rmtree(project / "data/shapes")
+    shutil.rmtree(project / "plots/shapes")
     with pytest.raises(InputError, match=r"lenet\.json is missing: run `dvc repro check_shapes`"):
         run(project, recipes.lenet())
 

@@ -1,22 +1,38 @@
-"""The list of the models: one line each."""
+"""The models: one file of fashion_cnn.models each."""
 
 import argparse
 import importlib
-from typing import TYPE_CHECKING
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fashion_cnn.base.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
 
+# Each network of fashion_cnn.models, and the stage that trains it. They are found, not listed: with
+# a list here, a new network would train all the others anew, as every stage depends on this file.
+MODELS = {
+    path.stem: "finetune_vgg11" if path.stem == "vgg11" else f"train_{path.stem}"
+    for path in sorted((Path(__file__).parents[1] / "models").glob("[a-z]*.py"))
+}
 
-# Each network of fashion_cnn.models, and the stage that trains it.
-MODELS = {"lenet": "train_lenet", "vgg": "train_vgg", "vgg11": "finetune_vgg11"}
 
+def build(model: str, **architecture: Any) -> "nn.Module":
+    """Make the network of a model; no other architecture's code is imported.
 
-def build(model: str, **architecture: int) -> "nn.Module":
-    """Make the network of a model; no other architecture's code is imported."""
-    network: nn.Module = importlib.import_module(f"fashion_cnn.models.{model}").build(
-        **architecture
-    )
+    Raises:
+        InputError: the model's `build` does not take such an argument.
+    """
+    make = importlib.import_module(f"fashion_cnn.models.{model}").build
+    taken = inspect.signature(make).parameters
+    if unknown := [key for key in architecture if key not in taken]:
+        raise InputError(
+            f"{model}.{unknown[0]}: unknown key: build of src/fashion_cnn/models/{model}.py takes "
+            f"{', '.join(taken)}"
+        )
+    network: nn.Module = make(**architecture)
     return network
 
 

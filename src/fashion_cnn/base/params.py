@@ -3,24 +3,24 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
 from fashion_cnn.base.recipes import (
-    VGG,
-    VGG11,
+    RECIPES,
     Device,
     ImageSize,
-    LeNet,
+    OwnNetwork,
     Recipe,
     Seed,
     Training,
 )
-from fashion_cnn.base.settings import Count, Section, check, merged, parse
+from fashion_cnn.base.settings import Count, Section, check, merged, parse, with_keys
 
 LayerKind = Literal["convolution", "activation", "pool"]
 Colors = Literal["diverging", "grey"]
@@ -87,10 +87,6 @@ class Budget(Section):
 class Budgets(Budget):
     """The budget of every network; a network's own subsection may overrule each key."""
 
-    lenet: Budget = Budget()
-    vgg: Budget = Budget()
-    vgg11: Budget = Budget()
-
 
 class TensorBoard(Section):
     """What TensorBoard shows of a training; it changes no result."""
@@ -151,13 +147,14 @@ class Params(Section):
 
     dataset: Dataset = Dataset()
     training: Training = Training()
-    lenet: LeNet = LeNet()
-    vgg: VGG = VGG()
-    vgg11: VGG11 = VGG11()
     budget: Budgets = Budgets()
     tensorboard: TensorBoard = TensorBoard()
     export_images: ExportImages = ExportImages()
     evaluate: Evaluate = Evaluate()
+
+    if TYPE_CHECKING:  # the networks' sections
+
+        def __getattr__(self, model: str) -> Any: ...
 
     def recipe(self, model: str) -> Recipe:
         """Return how a model is trained, with what it shares with the others."""
@@ -168,6 +165,22 @@ class Params(Section):
         own: Budget = getattr(self.budget, model)
         shared = self.budget.model_dump(include=set(Budget.model_fields))
         return Budget.model_validate(shared | own.model_dump(exclude_unset=True))
+
+
+def _whole_type() -> type[Params]:
+    if taken := {*MODELS} & {*Params.model_fields, *Budget.model_fields}:
+        raise InputError(
+            f"src/fashion_cnn/models/{min(taken)}.py: a section or key of params.yaml has this "
+            "name already: rename the file"
+        )
+    budgets = with_keys(Budgets, **dict.fromkeys(MODELS, (Budget, Budget())))
+    recipes = {model: RECIPES.get(model, OwnNetwork) for model in MODELS}
+    sections = {model: (recipe, recipe()) for model, recipe in recipes.items()}
+    return with_keys(Params, budget=(budgets, budgets()), **sections)
+
+
+WHOLE = _whole_type()
+"""The type of params.yaml: `Params`, with a section and a budget for each network."""
 
 
 def load(path: Path | None = None) -> Params:
@@ -194,11 +207,11 @@ def parse_params(written: Mapping[str, Any], source: str) -> Params:
         InputError: one line per fault, naming the key, what was expected and what came.
     """
     return check(
-        Params,
+        WHOLE,
         whole(written),
         source,
         written=written,
-        missing=_missing(Params, written, ""),
+        missing=_missing(WHOLE, written, ""),
         conflicts=lambda params: _conflicts(params, written),
     )
 
@@ -217,13 +230,13 @@ def replace(params: Params, section: str, **changes: object) -> Params:
     values = params.model_dump()
     values[section] |= changes
     return check(
-        Params, values, "the command line", conflicts=lambda params: _conflicts(params, values)
+        WHOLE, values, "the command line", conflicts=lambda params: _conflicts(params, values)
     )
 
 
 def schema() -> str:
     """Return the JSON schema of params.yaml, as the text of a file."""
-    document = Params.model_json_schema()
+    document = WHOLE.model_json_schema()
     sections = {"Params": document} | document["$defs"]
     for name, section in sections.items():
         section["required"] = [key for key in section["properties"] if not _optional(name, key)]
@@ -232,7 +245,8 @@ def schema() -> str:
 
 def _optional(section: str, key: str) -> bool:
     """Whether a key may be absent: what is rare, what a network shares, and its own budget."""
-    if section in {"LeNet", "VGG", "VGG11"}:
+    kinds: list[type[Recipe]] = [OwnNetwork, *RECIPES.values()]
+    if section in {kind.__name__ for kind in kinds}:
         return key in Training.model_fields or key in RARE.get(section.lower(), ())
     if section == "Training":
         return key in RARE["training"]

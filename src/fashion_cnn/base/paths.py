@@ -75,6 +75,11 @@ def epoch_weights_file(model: str) -> Path:
     return root() / "data" / "epoch_weights" / f"{model}.safetensors"
 
 
+def shapes_file(model: str) -> Path:
+    """Return the path of a model's traced layers."""
+    return root() / "plots" / "shapes" / f"{model}.json"
+
+
 def runs_folder(model: str) -> Path:
     """Return the folder for what differs from run to run: TensorBoard logs and timings."""
     return root() / "runs" / model

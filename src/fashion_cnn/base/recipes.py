@@ -1,8 +1,8 @@
 """How a network may be trained: what the networks share, and what is each one's own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from fashion_cnn.base.settings import Count, Section
 
@@ -31,6 +31,8 @@ LearningRate = Annotated[float, Field(gt=0, description="Step size at the peak o
 WeightDecay = Annotated[
     float, Field(ge=0, description="L2 penalty of sgd and adam; decoupled decay of adamw.")
 ]
+# Of a network's `build`, as params.yaml and the metadata of weights may give it.
+Argument = Annotated[int | float, Field(ge=0, le=4096)]
 
 
 class Augmentation(Section):
@@ -85,15 +87,19 @@ class Training(Section):
 class Recipe(Training):
     """How a network is trained: its own keys, and what it shares with the others."""
 
-    image_size: ImageSize
-    epochs: Epochs
-    batch_size: BatchSize
-    learning_rate: LearningRate
+    image_size: ImageSize = 28
+    epochs: Epochs = 10
+    batch_size: BatchSize = 128
+    learning_rate: LearningRate = 0.002
     weight_decay: WeightDecay = 0.0
 
-    def architecture(self) -> dict[str, int]:
-        """Return the arguments of the network's `build`."""
+    def architecture(self) -> dict[str, Any]:
+        """Return the arguments of the network's `build`, but for those that the data gives."""
         return {"image_size": self.image_size}
+
+    def first_weights(self) -> dict[str, str]:
+        """Return the arguments of `build` that decide the weights before training."""
+        return {}
 
     def learning_rate_of(self, parameter: str) -> float:
         """Return the peak learning rate of the network's parameter of this name."""
@@ -113,13 +119,22 @@ class Recipe(Training):
         return states + (self.ema_decay is not None) + (self.keep == "best")
 
 
+class OwnNetwork(Recipe):
+    """A network of your own: what is its own. Other keys are arguments of its `build`."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Argument] = Field(init=False)
+
+    def architecture(self) -> dict[str, Any]:
+        """Return the arguments of the network's `build`, but for those that the data gives."""
+        return {"image_size": self.image_size, **self.__pydantic_extra__}
+
+
 class LeNet(Recipe):
     """LeNet: what is its own."""
 
-    image_size: ImageSize = 28
     epochs: Epochs = 20
     batch_size: BatchSize = 64
-    learning_rate: LearningRate = 0.002
     weight_decay: WeightDecay = 0.001
     precision: ComputedIn = "float32"
 
@@ -131,11 +146,9 @@ class VGG(Recipe):
     width_divisor: Literal[1, 2, 4, 8, 16, 32, 64] = 8
     """Every layer's width is divided by it; 1 is the full VGG-11."""
     epochs: Epochs = 12
-    batch_size: BatchSize = 128
-    learning_rate: LearningRate = 0.002
 
-    def architecture(self) -> dict[str, int]:
-        """Return the arguments of the network's `build`."""
+    def architecture(self) -> dict[str, Any]:
+        """Return the arguments of the network's `build`, but for those that the data gives."""
         return {"image_size": self.image_size, "width_divisor": self.width_divisor}
 
 
@@ -153,6 +166,10 @@ class VGG11(Recipe):
     batch_size: BatchSize = 256
     learning_rate: LearningRate = 0.0007
 
+    def first_weights(self) -> dict[str, str]:
+        """Return the arguments of `build` that decide the weights before training."""
+        return {"weights": self.weights}
+
     def learning_rate_of(self, parameter: str) -> float:
         """Return the peak learning rate of the network's parameter of this name."""
         replaced = parameter.startswith(("features.0.", "classifier.6."))
@@ -161,3 +178,7 @@ class VGG11(Recipe):
     def frozen(self, parameter: str, epoch: int) -> bool:
         """Return whether the network's parameter of this name does not change in `epoch`."""
         return epoch <= self.freeze_epochs and parameter.startswith("features.")
+
+
+# By model; any other network is an `OwnNetwork`.
+RECIPES: dict[str, type[Recipe]] = {"lenet": LeNet, "vgg": VGG, "vgg11": VGG11}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import ErrorDetails
 
 from fashion_cnn.base import yaml_text
@@ -29,6 +29,11 @@ class Section(BaseModel):
 
 
 AnySection = TypeVar("AnySection", bound=Section)
+
+
+def with_keys(section: type[AnySection], **keys: Any) -> type[AnySection]:
+    """Return a section's type with more keys: each one's type and default, by its name."""
+    return create_model(section.__name__, __base__=section, __doc__=section.__doc__, **keys)
 
 
 def read(section: type[AnySection], path: Path) -> AnySection:
@@ -139,7 +144,7 @@ def _holds(written: Any, location: Sequence[int | str]) -> bool:
 
 def _describe(fault: ErrorDetails, section: type[Section]) -> str:
     """Return one line for a fault: key, what was expected, what came."""
-    keys = [str(part) for part in fault["loc"]]
+    keys = [str(part) for part in fault["loc"] if part != "[key]"]
     name, value = ".".join(keys), f"{fault['input']!r:.200}"
     if fault["type"] == "missing":
         return f"{name}: expected a value, got none: the key is missing"

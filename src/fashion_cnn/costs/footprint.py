@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import takewhile
 from math import prod
 
 import torch
@@ -32,10 +33,10 @@ class Footprint:
 
     def totals(self) -> dict[str, int]:
         """Return the sums over the layers for one image, and what the training takes."""
-        first = next(i for i, row in enumerate(self.rows) if row.kind.endswith("Linear"))
+        before = [*takewhile(lambda row: not row.kind.endswith("Linear"), self.rows)]
         return {
             **{name: sum(getattr(row, name) for row in self.rows) for name in SUMMED},
-            "classifier_input": prod(self.rows[first - 1].output_shape),
+            "classifier_input": prod(before[-1].output_shape) if before else 0,
             "training_bytes": self.memory.total,
             "training_flops": self.flops,
         }
@@ -98,7 +99,7 @@ def footprint(
     """Trace a model as its recipe builds it, without allocating memory, and estimate its training.
 
     Args:
-        model: lenet, vgg or vgg11.
+        model: a module of fashion_cnn.models.
         params: how it is built and trained.
         kind: of the images.
         images: how many there are to train and validate on.

@@ -82,7 +82,7 @@ def files(
     """Return the content of each file of an evaluation, by its path in the project.
 
     Args:
-        model: lenet, vgg or vgg11; names the files.
+        model: a module of fashion_cnn.models; names the files.
         metrics: those of `measure` and `cost`. DVC shows what stands under the model's name, and
             nothing that is in a list. The calibration error stands in a file of its own, so that
             DVC shows every network's accuracy before it.

@@ -56,7 +56,7 @@ def write_hparams(
 
     Args:
         folder: of all such rows; an earlier row of the same recipe is replaced.
-        model: lenet, vgg or vgg11.
+        model: a module of fashion_cnn.models.
         recipe: the params that the model was trained with.
         metrics: of the test set.
     """

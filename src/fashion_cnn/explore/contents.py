@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.dataset.images import Images, batches
 from fashion_cnn.explore.packing import Packed
 from fashion_cnn.trained import tensor_files
@@ -156,7 +157,7 @@ def collect(
     """Return all that the page holds: JSON values, and the arrays that they point to.
 
     Args:
-        networks: by model; those without answers are only named.
+        networks: by model.
         answers: of the networks that the page holds.
         epochs: the description and the tensors of LeNet's epochs.
         curve: LeNet's curve, a CSV file.
@@ -169,7 +170,7 @@ def collect(
     contents = {
         "classes": images.classes,
         "networks": {model: describe(networks[model], packed) for model in answers},
-        "left_out": [model for model in networks if model not in answers],
+        "left_out": [model for model in MODELS if model not in answers],
         "training": training(*epochs, curve, packed) if "lenet" in answers else None,
         "tested": len(images),
         "images": {

@@ -1,7 +1,11 @@
 """dvc.lock: which files each stage read and wrote when it last ran."""
 
-from collections.abc import Container
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from fashion_cnn.tools.revision import Revision
@@ -54,18 +58,30 @@ def stale(lock: Lockfile) -> dict[str, str]:
     So it is after `dvc repro evaluate@lenet`: what compares LeNet with the others is of the run
     before, as is whatever was made of that.
     """
-    written = {file.path: file for file in lock.outputs}
+    written: dict[str, list[LockedFile]] = defaultdict(list)
+    for file in lock.outputs:
+        written[file.path].append(file)
+        written[file.path.rpartition("/")[0]].append(file)
     late: set[str] = set()
     while True:
         found = {
             file.stage
             for file in lock.inputs
-            if file.path in written
-            and (written[file.path].md5 != file.md5 or written[file.path].stage in late)
+            if (made := written.get(file.path))
+            and (_md5(file.path, made) != file.md5 or any(each.stage in late for each in made))
         }
         if found == late:
             return {file.path: file.stage for file in lock.outputs if file.stage in late}
         late = found
+
+
+def _md5(path: str, made: Sequence[LockedFile]) -> str:
+    """Return the MD5 that DVC gives to an output, or to a folder of these outputs."""
+    if made[0].path == path:
+        return made[0].md5
+    files = [{"md5": each.md5, "relpath": each.path.removeprefix(f"{path}/")} for each in made]
+    listed = json.dumps(sorted(files, key=itemgetter("relpath")), sort_keys=True)
+    return hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest() + ".dir"
 
 
 def name_in_dvc_yaml(stage: str) -> str:

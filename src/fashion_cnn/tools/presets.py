@@ -13,7 +13,7 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
-from fashion_cnn.base.recipes import Training
+from fashion_cnn.base.recipes import RECIPES, Training
 from fashion_cnn.base.settings import merged, parse
 
 SCHEMA_LINE = "# yaml-language-server: $schema=config/params.schema.json\n"
@@ -37,12 +37,13 @@ def defaults() -> dict[str, Any]:
 def all_defaults() -> dict[str, Any]:
     """Return the default of every parameter.
 
-    A network's section has its own keys, and those of `training` that it overrules.
+    A network's section has its own keys, and those of `training` that it overrules. Of a network of
+    your own, params.yaml itself holds the defaults.
     """
-    values = params.Params().model_dump()
-    shared = Training().model_dump()
+    values = params.WHOLE().model_dump()
+    shared, written = Training().model_dump(), parse(root() / "params.yaml")
     for model in MODELS:
-        own = values[model]
+        own = values[model] if model in RECIPES else written.get(model, values[model])
         values[model] = {
             key: value for key, value in own.items() if key not in shared or value != shared[key]
         }

@@ -28,7 +28,7 @@ def write() -> None:
 
 def page() -> str:
     """Return the page: a table per section, of each key's default, range and meaning."""
-    schema = params.Params.model_json_schema()
+    schema = params.WHOLE.model_json_schema()
     parts = [INTRODUCTION]
     for name, defaults in presets.all_defaults().items():
         section = _section(schema["properties"][name], schema["$defs"])

@@ -130,6 +130,15 @@ class Revision:
             raise MissingError(f"{path} of {self.title} has no column {', '.join(absent)}")
         return table
 
+    def layers(self, model: str) -> list[dict[str, Any]]:
+        """Return the rows of a network's layers, or raise MissingError."""
+        path = f"plots/shapes/{model}.json"
+        content = self.json(path)
+        with self.parsing(path):
+            return [
+                {key: row[key] for key in ("name", "kind", "receptive_field")} for row in content
+            ]
+
     def metrics(self, path: str) -> dict[str, Any]:
         """Return the values of a JSON file as they stand there; none where it is missing."""
         try:

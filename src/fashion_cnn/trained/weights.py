@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS, build
 from fashion_cnn.base.params import Pictures
-from fashion_cnn.base.recipes import ImageSize
+from fashion_cnn.base.recipes import Argument, ImageSize
 from fashion_cnn.base.settings import Section, check
 from fashion_cnn.dataset.images import Transform
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
@@ -57,8 +57,8 @@ class MadeWith(Section):
 class Metadata(Section):
     """What a file of weights says about the network, all but its digest."""
 
-    model: Literal["lenet", "vgg", "vgg11"]
-    architecture: dict[Literal["image_size", "width_divisor"], ImageSize]
+    model: str
+    architecture: dict[str, Argument]
     images: KindValues = KindValues()
     pictures: Pictures | None = None
     transform: TransformValues
@@ -97,7 +97,7 @@ def save(
     network: nn.Module,
     *,
     model: str,
-    architecture: Mapping[str, int],
+    architecture: Mapping[str, Any],
     kind: Kind = FASHION_MNIST,
     pictures: Pictures | None = None,
     transform: Transform,
@@ -139,7 +139,7 @@ def load_kernels(path: Path, model: str, network: nn.Module) -> dict[str, Tensor
 
     Args:
         path: the safetensors file.
-        model: lenet, vgg or vgg11.
+        model: as in fashion_cnn.models.
         network: the network after its training.
 
     Raises:
@@ -198,6 +198,8 @@ def _read(path: Path, model: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path} is damaged or not from this project ({error}): {_hint(model)}"
         ) from None
     for name, tensor in tensors.items():
+        if tensor.dtype == torch.int64 and not tensor.ndim:
+            continue  # batch norm's number of batches
         # One pass over the values: NaN is neither above nor below.
         if tensor.dtype != torch.float32:
             fault = f"expected float32, got {tensor.dtype}"

@@ -73,7 +73,7 @@ def training_fits(
     """Check that a training fits in memory; where the block finds it too short, name a batch.
 
     Args:
-        model: lenet, vgg or vgg11; names the keys to change.
+        model: a module of fashion_cnn.models; names the keys to change.
         rows: the traced network.
         recipe: how it is trained.
         compute: where.

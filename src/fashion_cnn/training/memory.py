@@ -8,7 +8,7 @@ from fashion_cnn.base.recipes import Precision, Recipe
 from fashion_cnn.core.shapes import TracedLayer
 
 # Layers whose backward pass reads their input, and those whose backward pass reads their output.
-_READS_INPUT = {"Conv2d", "Linear", "TiledLinear", "MaxPool2d", "AveragePool"}
+_READS_INPUT = {"Conv2d", "BatchNorm2d", "Linear", "TiledLinear", "MaxPool2d", "AveragePool"}
 _READS_OUTPUT = {"ReLU"}
 
 

@@ -23,6 +23,7 @@ from fashion_cnn.base.paths import (
     repository,
     root,
     runs_folder,
+    shapes_file,
     weights_file,
 )
 from fashion_cnn.base.recipes import Recipe
@@ -56,7 +57,7 @@ def train(
     Under torchrun, every process trains a part of each batch, and only the first one writes.
 
     Args:
-        model: lenet, vgg or vgg11; names the files.
+        model: a module of fashion_cnn.models; names the files.
         build: makes the network from the recipe's architecture.
         recipe: what to build and how to train it.
         dataset: how to split and normalise.
@@ -113,7 +114,7 @@ def train(
 
 def _read_layers(model: str) -> list[dict[str, Any]]:
     """Return the traced layers of the network, one row per layer."""
-    path = root() / "data" / "shapes" / f"{model}.json"
+    path = shapes_file(model)
     if not path.is_file():
         raise InputError(f"{path} is missing: run `dvc repro check_shapes`")
     layers: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))

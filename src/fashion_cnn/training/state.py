@@ -106,6 +106,9 @@ class TrainingState:
             torch._foreach_lerp_(means, now, 1 - self.recipe.ema_decay)
         else:
             torch._foreach_copy_(means, now)
+        # Batch norm's running statistics are averages already.
+        for kept, newest in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(newest)
 
     def check_finite(self) -> None:
         """Check the losses of the steps since the last log entry.

@@ -15,7 +15,7 @@ CHARTS = {
     "Validation_accuracy",
     "F1_by_class",
     "plots_costs_csv",
-    "plots_shapes_csv",
+    *(f"plots_shapes_{model}_json" for model in ("lenet", "vgg", "vgg11")),
     "plots_data_classes_csv",
     *(
         f"plots_{name}_{model}_{kind}"

@@ -22,7 +22,7 @@ from fashion_cnn.tools.trust import chance, gate
 from fashion_cnn.tools.trust.judging import Verdict, judge
 from fashion_cnn.tools.trust.measured import RULES as FILE
 from fashion_cnn.tools.trust.measured import Measured, read
-from fashion_cnn.tools.trust.rules import Classes, Rules
+from fashion_cnn.tools.trust.rules import Rules
 from tests.conftest import ROOT, Shell
 
 IMAGES = 1000
@@ -182,7 +182,7 @@ def test_classes_that_only_the_rules_or_only_the_data_have_are_named() -> None:
     (note,) = [each for each in verdicts if "no floor" in each.note]
     assert (note.rule, note.fault) == ("classes Hat, 7", "")
     # Floors are optional.
-    assert broken(own, rules=CHECKED.model_copy(update={"classes": Classes()})) == []
+    assert broken(own, rules=CHECKED.model_copy(update={"classes": {}})) == []
 
 
 def test_without_any_file_every_rule_fails() -> None:
@@ -334,10 +334,20 @@ def test_a_metric_of_other_data_fails_or_is_judged_by_the_limits_alone() -> None
     )
 
 
+def test_a_network_that_is_new_or_has_no_rules_is_told() -> None:
+    new = replace(measured(), answers={}, data=dict.fromkeys(MODELS, ""))
+    verdicts = judge(Rules.model_validate(RULES | {"metrics": {}, "classes": {}}), measured(), new)
+    assert [(v.rule, v.note) for v in verdicts] == [
+        *((f"data of {model}", "the baseline has no such network") for model in MODELS),
+        *((f"rules for {model}", "there are none") for model in MODELS),
+    ]
+    assert not any(verdict.fault for verdict in verdicts)
+
+
 def test_the_repository_s_rules_name_every_class_and_measure_of_every_model() -> None:
     rules = settings.read(Rules, ROOT / FILE)
     for model in MODELS:
-        assert list(getattr(rules.classes, model).recall) == list(FASHION_MNIST.classes)
+        assert list(rules.classes[model].recall) == list(FASHION_MNIST.classes)
         limited = {key for path in model_rules(model) for key in rules.metrics[path]}
         assert limited >= {key for keys in model_rules(model).values() for key in keys}
 
@@ -350,7 +360,7 @@ def test_the_repository_s_rules_name_every_class_and_measure_of_every_model() ->
         (("{max: 50000}", "{max: many}"), "lenet.json.details.0.parameters.max: expected"),
         (("{max: 50000}", "50000"), "details.0.parameters: expected a section of keys, got 50000"),
         (("significance: 0.05", "significance: 0"), "significance: expected a number greater"),
-        (("\n  vgg11:", "\n  vgg12:"), "classes.vgg12: unknown key, got"),
+        (("\n  vgg11:", "\n  vgg12:"), "classes.vgg12: expected lenet or vgg or vgg11, got"),
         (("      Shirt: 0.66\n", "      Shirt: 2\n"), "classes.lenet.recall.Shirt: expected"),
         (("other_data: limits", "other_data: any"), "other_data: expected 'limits' or 'refuse'"),
         (("drift: {}", "drift: {data/own/shop: {modl: vgg}}"), "drift.data/own/shop.modl: unknown"),

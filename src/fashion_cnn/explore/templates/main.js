@@ -196,8 +196,7 @@ const cursor = buildInput(state.pixels, changed, images, contents);
 buildAnswer();
 const redrawSandbox = buildSandbox();
 buildExample();
-const left = [...contents.left_out.map((model) => TITLES[model]), "VGG-11"];
-$$("held").textContent = `Left out, as a network of more than 5 MB of weights would make this page slow: ${left.join(", ")}.`;
+$$("held").textContent = `Left out, as this page takes plain stacks of layers with up to 5 MB of weights: ${contents.left_out.map((model) => TITLES[model] ?? model).join(", ")}.`;
 $$("target").append(element("option", { value: -1 }, "the answer"), ...contents.classes.map((name, i) => element("option", { value: i }, name)));
 $$("target").addEventListener("change", changed);
 for (const model of Object.keys(trained)) {

@@ -48,7 +48,7 @@ def table(model: str, experiments: list[Experiment], width: int = 100) -> str | 
     """Return a model's experiments, best first, beside the commit that they stand on.
 
     Args:
-        model: lenet, vgg or vgg11.
+        model: a module of fashion_cnn.models.
         experiments: the working tree (or the commit, where it is not the last), the commit, and
             the experiments that stand on it.
         width: of the table's lines, in characters.

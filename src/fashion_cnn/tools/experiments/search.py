@@ -8,8 +8,9 @@ from pydantic import Field, ValidationError
 
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import Params
-from fashion_cnn.base.settings import Count, Section, parse
+from fashion_cnn.base.settings import Count, Section, parse, with_keys
 
 
 class Range(Section):
@@ -51,9 +52,9 @@ class Search(Section):
     """The whole of sweep.yaml: how many trials, and the ranges of each model's parameters."""
 
     trials: Count
-    lenet: Ranges = Field(default_factory=dict)
-    vgg: Ranges = Field(default_factory=dict)
-    vgg11: Ranges = Field(default_factory=dict)
+
+
+WHOLE = with_keys(Search, **{model: (Ranges, {}) for model in MODELS})
 
 
 def load(path: Path, model: str, values: Params) -> tuple[int, Ranges]:
@@ -63,7 +64,7 @@ def load(path: Path, model: str, values: Params) -> tuple[int, Ranges]:
         InputError: the file is missing or malformed, or a range leaves what params.yaml allows.
     """
     try:
-        search = Search.model_validate(parse(path))
+        search = WHOLE.model_validate(parse(path))
     except ValidationError as error:
         fault = error.errors()[0]
         name = ".".join(str(part) for part in fault["loc"])

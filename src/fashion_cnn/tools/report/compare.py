@@ -11,7 +11,11 @@ from fashion_cnn.tools.revision import MissingError, Revision
 
 Found = TypeVar("Found")
 # Of each network, by its name; no stage reads them, so that a change of one runs none.
-TITLES = {"lenet": "LeNet", "vgg": "Reduced VGG", "vgg11": "VGG-11"}
+TITLES = dict(zip(MODELS, MODELS, strict=True)) | {
+    "lenet": "LeNet",
+    "vgg": "Reduced VGG",
+    "vgg11": "VGG-11",
+}
 
 
 @dataclass(frozen=True)

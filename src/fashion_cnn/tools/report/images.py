@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 
 from PIL import Image, UnidentifiedImageError
 
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.report.blocks import Gallery, Picture, Section, Table
 from fashion_cnn.tools.report.compare import TITLES, Comparison
 from fashion_cnn.tools.revision import MissingError, Revision
@@ -204,11 +205,11 @@ def _picture(content: bytes, words: str, path: str) -> Picture:
 
 def _layers(revision: Revision) -> dict[str, list[str]]:
     """Return each network's layers in its own order."""
-    try:
-        table = revision.csv("plots/shapes.csv", ["model", "name"])
-    except MissingError:
-        return {}
-    return {str(model): list(rows) for model, rows in table.groupby("model")["name"]}
+    found = {}
+    for model in MODELS:
+        with suppress(MissingError):
+            found[model] = [row["name"] for row in revision.layers(model)]
+    return found
 
 
 def _place(names: Sequence[str], path: str) -> tuple[int, list[tuple[int, str]]]:

@@ -1,7 +1,6 @@
 """Sections on what was measured: the networks side by side, pairs of them, changes."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -56,10 +55,10 @@ def networks(comparison: Comparison) -> Section:
     table.append(["Precision", *map(_precision, measured)])
     figures.append(Table("The networks side by side", ("", *TITLES.values()), table))
     lead = (
-        "A small network of 1998, a narrow one in the manner of 2014, and its full-width original: "
-        "the same images for all three, the test images read once."
+        "LeNet is a small network of 1998, the reduced VGG a narrow one in the manner of 2014, "
+        "VGG-11 its full-width original. All had the same images; the test images are read once."
     )
-    return Section("networks", "The three networks", lead, figures, notes)
+    return Section("networks", "The networks", lead, figures, notes)
 
 
 def pairs(comparison: Comparison) -> Section:
@@ -70,7 +69,7 @@ def pairs(comparison: Comparison) -> Section:
         rows = [_pair(values) for values in found["pairs"]]
         lead = (
             f"{verdict(found)} Drawn are the images that exactly one of two networks gets right. "
-            f"All three are wrong about {found['all_wrong']:,} of {found['images']:,} images."
+            f"All are wrong about {found['all_wrong']:,} of {found['images']:,} images."
         )
     except InputError as error:
         return Section("pairs", title, "", [], [str(error)])
@@ -104,10 +103,10 @@ def compared(comparison: Comparison) -> dict[str, Any]:
     """
     if set(comparison.predictions) == set(MODELS):
         tables = {
-            model: pd.DataFrame({"label": answers.labels, "predicted": answers.answers})
+            model: pd.DataFrame({"actual": answers.labels, "predicted": answers.answers})
             for model, answers in comparison.predictions.items()
         }
-        found = compare_models({model: t.reset_index() for model, t in tables.items()})
+        found = compare_models(tables)
     else:
         found = comparison.now.json("metrics/compare_models.json")
     return {**found, **(found.get("details") or [{}])[0]}
@@ -116,7 +115,7 @@ def compared(comparison: Comparison) -> dict[str, Any]:
 def verdict(found: dict[str, Any]) -> str:
     """Say which networks differ by more than the noise of the test images, or that they tie.
 
-    The p-values are adjusted for their number, as three tests find something more often than one.
+    The p-values are adjusted for their number, as several tests find something more often than one.
     """
     better = []
     p_values = false_discovery_control([pair["p_value"] for pair in found["pairs"]])
@@ -212,28 +211,26 @@ def _cell(comparison: Comparison, model: str, metric: Metric) -> Cell:
 
 def _built(revision: Revision) -> list[list[Cell | str]]:
     """Return how each network is built, from the table of its layers; nothing without it."""
-    try:
-        table = revision.csv("plots/shapes.csv", ["model", "kind", "receptive_field"])
-    except MissingError:
-        return []
     rows: list[list[Cell | str]] = [
         ["Layers with weights"],
         ["A unit of the last convolution sees"],
     ]
     values = parameters(revision)
     for model in MODELS:
-        layers = table[table["model"] == model]
-        convolutions = layers[layers["kind"] == "Conv2d"]
-        dense = int(layers["kind"].str.endswith("Linear").sum())
-        rows[0].append(f"{len(convolutions)} convolutional, {dense} dense")
-        fields = convolutions["receptive_field"].astype(str)
-        rows[1].append(seen(fields.iloc[-1], values.get(f"{model}.image_size")) if dense else "–")
-    return rows
+        try:
+            layers = revision.layers(model)
+        except MissingError:
+            layers = []
+        convolutions = [row for row in layers if row["kind"] == "Conv2d"]
+        dense = sum(row["kind"].endswith("Linear") for row in layers)
+        rows[0].append(f"{len(convolutions)} convolutional, {dense} dense" if layers else "–")
+        fields = [row["receptive_field"] for row in convolutions]
+        rows[1].append(seen(fields[-1] or [], values.get(f"{model}.image_size")) if fields else "–")
+    return rows if any(cell != "–" for row in rows for cell in row[1:]) else []
 
 
-def seen(field: str, image_size: object) -> str:
-    """Say of how many pixels a receptive field such as "(5, 5)" is, or that it is all of them."""
-    pixels = [int(number) for number in re.findall(r"\d+", field)]
+def seen(pixels: Sequence[int], image_size: object) -> str:
+    """Say of how many pixels a receptive field is, or that it is all of them."""
     if isinstance(image_size, int) and pixels and min(pixels) >= image_size:
         return "the whole image"
     return " x ".join(map(str, pixels)) + " pixels" if pixels else "–"

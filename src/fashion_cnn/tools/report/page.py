@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from tabulate import tabulate
 
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.report.blocks import Cell, Chart, Gallery, Picture, Section, Table
 from fashion_cnn.tools.report.compare import METRICS, TITLES, Comparison
 from fashion_cnn.tools.report.statistics import wilson
@@ -43,7 +44,8 @@ def html(comparison: Comparison, sections: Sequence[Section]) -> str:
             heroes=heroes(comparison),
             differences=comparison.differences,
             sections=sections,
-            chart_css=text("chart.css"),
+            chart_css=chart_css(),
+            models=[*MODELS],
             page_css=text("page.css"),
             script=text("page.js"),
         )
@@ -89,7 +91,7 @@ def _figures(section: Section, folder: str) -> list[str]:
         f"![{escape(figure.label if isinstance(figure, Chart) else figure.alt)}]({folder}/{name})"
         for name, figure in _images(section)
     ]
-    # Images in a row, so that drawings of the three networks stand side by side.
+    # Images in a row, so that drawings of the networks stand side by side.
     return [*tables, *([" ".join(shown)] if shown else [])]
 
 
@@ -147,12 +149,20 @@ def standalone(svg: Markup) -> str:
     """Return a chart as a file of its own, light or dark as its reader's system."""
     end = svg.index(">") + 1
     paper = '<rect width="100%" height="100%" fill="var(--paper)"/>'
-    return f"{svg[:end]}<style>{text('chart.css')}</style>{paper}{svg[end:]}".strip() + "\n"
+    return f"{svg[:end]}<style>{chart_css()}</style>{paper}{svg[end:]}".strip() + "\n"
 
 
 def text(name: str) -> Markup:
     """Return a file of templates/ as it is."""
     return Markup((files("fashion_cnn.tools.report") / "templates" / name).read_text("utf-8"))
+
+
+def chart_css() -> Markup:
+    """Return the style of charts: chart.css, and the colours of networks that it does not name."""
+    css = text("chart.css")
+    others = [model for model in MODELS if f"--{model}:" not in css]
+    colours = (f"--{model}: var(--other-{place % 4});" for place, model in enumerate(others))
+    return css + Markup(":root { %s }\n") % " ".join(colours)
 
 
 def escape(words: str) -> Markup:

@@ -1,6 +1,6 @@
 """Sections on what was run: parameters, pipeline, provenance."""
 
-from fashion_cnn.base.params import Params
+from fashion_cnn.base.params import WHOLE
 from fashion_cnn.base.settings import flatten
 from fashion_cnn.tools.report import pipeline
 from fashion_cnn.tools.report.blocks import Cell, Levels, Section, Table
@@ -86,7 +86,7 @@ def settings(comparison: Comparison) -> Section:
             words = ", ".join(f"{key.replace('_', ' ')} {show(value)}" for key, value in made)
             rows.append((f"{TITLES[model]} {title} with", words or "not recorded"))
     figures = [Table("The run", ("", "This run"), rows, text=True, wide=True)]
-    values, before, usual = parameters(now), parameters(baseline), flatten(Params().model_dump())
+    values, before, usual = parameters(now), parameters(baseline), flatten(WHOLE().model_dump())
     notable = [
         (key, show(value), show(before.get(key)) if before.get(key) != value else "the same")
         for key, value in values.items()

@@ -9,7 +9,7 @@ from typing import Any
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.trust import chance
 from fashion_cnn.tools.trust.measured import Measured
-from fashion_cnn.tools.trust.rules import Limits, Rules
+from fashion_cnn.tools.trust.rules import Floors, Limits, Rules
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ def judge(
         models: the rules for files of other models are left out.
     """
     verdicts = [verdict for model in models for verdict in _data(rules, model, run, baseline)]
+    ruled = {Path(path).stem for path in rules.metrics} | {*rules.classes}
+    verdicts += [
+        Verdict("gate.yaml", f"rules for {model}", note="there are none")
+        for model in models
+        if model not in ruled
+    ]
     for path, keys in rules.metrics.items():
         model = Path(path).stem
         if model in MODELS and model not in models:
@@ -56,6 +62,8 @@ def _same_data(model: str, run: Measured, baseline: Measured) -> bool:
 def _data(rules: Rules, model: str, run: Measured, baseline: Measured | None) -> Iterator[Verdict]:
     data, before = run.data[model], baseline.data[model] if baseline else run.downloaded
     fault = note = ""
+    if data and baseline and baseline.is_new(model):
+        before, note = run.downloaded, "the baseline has no such network"
     if not data or not before:
         fault = "dvc.lock does not say which data"
     elif data != run.downloaded:
@@ -126,7 +134,7 @@ def _change(
 
 
 def _classes(rules: Rules, model: str, run: Measured) -> Iterator[Verdict]:
-    floors = getattr(rules.classes, model)
+    floors = rules.classes.get(model, Floors())
     path = f"plots/classes/{model}.csv"
     table = run.classes.get(model)
     found = {} if table is None else {row["class"]: row for row in table.to_dict("records")}

@@ -37,6 +37,10 @@ class Measured:
     lock: object = None
     rules: object = None
 
+    def is_new(self, model: str) -> bool:
+        """Return whether this is a run, but without a network of this name."""
+        return bool(self.downloaded) and not (self.data[model] or model in self.answers)
+
     def number(self, path: str, key: str) -> Any:
         """Return what stands at a dotted key of a JSON file; None where nothing does."""
         return _at(self.values.get(path), key.split("."))

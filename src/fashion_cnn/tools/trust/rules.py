@@ -2,12 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.settings import Section
+
+
+def _known(model: str) -> str:
+    if model not in MODELS:
+        raise PydanticCustomError("model", "{models}", {"models": " or ".join(MODELS)})
+    return model
+
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Change = Annotated[float, Field(ge=0)]
+Model = Annotated[str, AfterValidator(_known)]
 
 
 class Limits(Section):
@@ -26,18 +36,10 @@ class Floors(Section):
     f1: dict[str, Fraction] = Field(default_factory=dict)
 
 
-class Classes(Section):
-    """The floors of each model."""
-
-    lenet: Floors = Floors()
-    vgg: Floors = Floors()
-    vgg11: Floors = Floors()
-
-
 class DriftRule(Section):
     """How far new images may be from those that a model was trained on, by measure."""
 
-    model: Literal["lenet", "vgg", "vgg11"]
+    model: Model
     max_distance: dict[str, Fraction]
     action: Literal["close", "issue"]
     """What too large a distance does: close the gate, or let CI open an issue."""
@@ -51,6 +53,7 @@ class Rules(Section):
     """Of a baseline that was evaluated on other data: judge by the limits alone, or refuse."""
     metrics: dict[str, dict[str, Limits]]
     """By JSON file and dotted key."""
-    classes: Classes = Classes()
+    classes: dict[Model, Floors] = Field(default_factory=dict)
+    """By model."""
     drift: dict[str, DriftRule] = Field(default_factory=dict)
     """By folder of new images."""
