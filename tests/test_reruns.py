@@ -191,6 +191,29 @@ def test_a_file_runs_its_stages_alone(recorded: Recorded, name: str) -> None:
     assert recorded.run_by(path, path.read_text() + "# changed\n") == expected(FILES, name)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config/gate.yaml",
+        "config/sweep.yaml",
+        "presets/smoke.yaml",
+        "src/fashion_cnn/tools/report/templates/chart.css",
+    ],
+)
+def test_a_rule_a_range_a_preset_or_a_colour_runs_nothing(recorded: Recorded, name: str) -> None:
+    path = recorded.folder / name
+    assert recorded.run_by(path, path.read_text() + "\n") == set()
+
+
+def test_a_new_network_trains_no_other_one(recorded: Recorded) -> None:
+    file = recorded.folder / "src/fashion_cnn/models/resnet.py"
+    file.write_text("")
+    assert recorded.changed(file) == CHECK | EXPLORE
+    file.unlink()
+    path = recorded.folder / "params.yaml"
+    assert recorded.run_by(path, path.read_text() + "\nresnet:\n  width: 16\n") == CHECK
+
+
 def test_every_pattern_of_the_tables_fits_something() -> None:
     for table, names in ((PARAMETERS, [*leaves(PARAMS_YAML)]), (FILES, CODE)):
         assert not [p for p in table if not any(fnmatchcase(name, p) for name in names)]
