@@ -49,7 +49,7 @@ def test_the_page_s_network_goes_through_every_stage_and_tool(clone: Path, shell
     add_network(clone)
     put_preset(clone, shell, "smoke")
     assert "\nresnet:\n  image_size: 28\n" in (clone / "params.yaml").read_text()
-    done = shell("dvc", "repro", cwd=clone)
+    done = shell("dvc", "repro", cwd=clone, timeout=1800)
     own = [f"{stage}@resnet" for stage in ("evaluate", "export_images", "withdraw")]
     assert ran(done) == sorted([*STAGES, *own, "train_resnet"])
     assert shell("dvc", "status", cwd=clone).stdout.startswith("Data and pipelines are up to date")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -430,6 +431,20 @@ def test_any_failure_is_a_shape_error(module: nn.Module, message: str) -> None:
         trace_network(nn.Sequential(module), (2, 4, 4))
 
 
+class Functional(nn.Module):
+    """What a function does between the layers, and what comes of the last one."""
+
+    def __init__(self, before: Callable[[Tensor], Tensor], width: int, after: Any) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 5, 1)
+        self.fc = nn.Linear(width, 3)
+        self.before, self.after = before, after
+
+    def forward(self, x: Tensor) -> Any:
+        """Images (N, 2, height, width) -> whatever `after` makes of them."""
+        return self.after(self.fc(self.before(self.conv(x))))
+
+
 class Mixing(nn.Module):
     """Makes rows of 8 features of all images together, however many an image has."""
 
@@ -457,6 +472,16 @@ class Mixing(nn.Module):
             nn.Sequential(nn.Conv2d(2, 5, 1), nn.ReLU(), nn.Linear(4, 3)),
             4,
             r"^2 \(Linear\): expected a vector .* Flatten .*; its input has shape \(5, 4, 4\)",
+        ),
+        (
+            Functional(lambda x: F.max_pool2d(F.relu(x), 2), 2, lambda x: x.flatten(1)),
+            4,
+            r"^fc \(Linear\): expected a vector .* Flatten .*; its input has shape \(5, 2, 2\)",
+        ),
+        (
+            Functional(lambda x: x.flatten(1), 80, lambda x: None),
+            4,
+            "^Functional: expected forward to return a tensor: does it end with a return",
         ),
     ],
 )
@@ -500,19 +525,34 @@ def test_a_product_that_does_not_fit_says_what_it_gets() -> None:
 
 
 def test_a_network_must_give_a_number_for_each_class() -> None:
-    maps = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Linear(4, 10))
+    maps = nn.Conv2d(2, 10, 5)
     assert trace_network(maps, (2, 8, 8))
-    with pytest.raises(ShapeError, match=r"expected 10 numbers .* got \(2, 4, 10\): end with"):
+    with pytest.raises(ShapeError, match=r"expected 10 numbers .* got \(10, 4, 4\): end with"):
         trace_network(maps, (2, 8, 8), 10)
+
+
+def test_channels_may_stand_last_before_a_linear_layer() -> None:
+    channels_last = Functional(lambda x: x.permute(0, 2, 3, 1), 5, lambda x: x.mean((1, 2)))
+    assert trace_network(channels_last, (2, 4, 4), 3)[-1].output_shape == (4, 4, 3)
+
+
+def test_a_single_image_that_is_squeezed_away() -> None:
+    squeezed = Functional(lambda x: x.mean((2, 3)), 5, torch.squeeze)
+    assert trace_network(squeezed, (2, 4, 4), 3)
+    with pytest.raises(ShapeError, match=r"expected an output \(1, ...\) for a single image, got"):
+        check_batch_of_one(squeezed, (2, 4, 4))
 
 
 def test_a_batch_of_one_that_batch_norm_refuses() -> None:
     head = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 5), nn.BatchNorm1d(5))
     assert trace_network(head, (1, 8, 8))[-1].output_shape == (5,)
     with pytest.raises(ShapeError, match=r"^3 \(BatchNorm1d\): Expected more than 1 value"):
-        check_batch_of_one(head, (1, 8, 8))
+        check_batch_of_one(head, (1, 8, 8), training=True)
+    check_batch_of_one(head, (1, 8, 8))
     # Over 36 places, one image is enough.
-    check_batch_of_one(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), (1, 8, 8))
+    check_batch_of_one(
+        nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)), (1, 8, 8), training=True
+    )
 
 
 def test_rows_of_one_image_do_not_mix() -> None:
@@ -530,8 +570,8 @@ def with_generator() -> nn.Module:
     ("make", "reason"),
     [
         (with_generator, "cannot pickle 'generator' object"),
-        (lambda: torch.jit.trace(nn.ReLU(), torch.zeros(1)), "not supported on ScriptModules"),
-        (lambda: torch.jit.script(nn.ReLU()), "not supported on ScriptModules"),
+        (lambda: torch.jit.trace(nn.ReLU(), torch.zeros(1)), "is one of torch.jit: build"),
+        (lambda: torch.jit.script(nn.ReLU()), "is one of torch.jit: build"),
         (lambda: nn.LazyConv2d(4, 3), "uninitialized parameter"),
         (lambda: None, "no attribute"),
     ],

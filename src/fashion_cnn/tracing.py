@@ -56,13 +56,15 @@ def trace_network(
     return tuple(_run(network, input_shape, _Trace(IMAGES, num_outputs)).rows)
 
 
-def check_batch_of_one(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
-    """Run a network as in training on a single image, which batch norm may refuse.
+def check_batch_of_one(
+    network: nn.Module, input_shape: tuple[int, int, int], *, training: bool = False
+) -> None:
+    """Run a network on a single image; in training, batch norm may refuse it.
 
     Raises:
         ShapeError: a layer needs more than one image; as in `trace_network`.
     """
-    _run(network, input_shape, _Trace(1, None), training=True)
+    _run(network, input_shape, _Trace(1, None), training=training)
 
 
 def _run(
@@ -130,15 +132,22 @@ class _Trace(FlopCounterMode):
         label = f"{name} ({type(module).__name__})" if name else type(module).__name__
         field = self.field_of(given)
         self.running.append(_Call(label, module, given, field, self.flops_in_no_row()))
+        shape = tuple(given.shape[1:])
         if isinstance(module, nn.Linear):
             self.require_apart("input", given)
-        _require_fit(module, tuple(given.shape[1:]), is_image=field is not None)
+        _require_fit(module, shape, is_image=field is not None or self.still_has_channels(shape))
+
+    def still_has_channels(self, shape: Shape) -> bool:
+        """Return whether a shape is (C, H, W) as the last layer's, and not (H, W, C)."""
+        last = self.rows[-1].output_shape if self.rows else ()
+        return len(shape) == len(last) == 3 and shape[0] == last[0] != shape[2]
 
     def require_apart(self, what: str, tensor: Tensor) -> None:
         """Raise an error where a tensor does not hold one row for each image."""
         if tensor.shape[:1] != (self.images,):
+            images = f"{self.images} images" if self.images > 1 else "a single image"
             raise ShapeError(
-                f"expected an {what} ({self.images}, ...) for {self.images} images, got "
+                f"expected an {what} ({self.images}, ...) for {images}, got "
                 f"{tuple(tensor.shape)}: keep images apart, say with nn.Flatten() or x.flatten(1)"
             )
 
@@ -148,6 +157,8 @@ class _Trace(FlopCounterMode):
         while self.running[-1].module is not module:
             self.running.pop()
         call, output = self.running[-1], _first_tensor(result)
+        if not output.ndim:
+            raise ShapeError("expected forward to return a tensor: does it end with a return?")
         self.require_apart("output", output)
         if not name and self.num_outputs and output.shape[1:] != (self.num_outputs,):
             raise ShapeError(
@@ -198,6 +209,10 @@ class _Trace(FlopCounterMode):
 
 def _copy_on_meta(network: nn.Module) -> nn.Module:
     """Return a copy whose tensors take no memory."""
+    for name, module in network.named_modules():
+        if isinstance(module, torch.jit.ScriptModule):
+            place = f"{name or 'it'} is one of torch.jit"
+            raise ShapeError(f"{place}: build the network of plain nn.Modules, and script it later")
     tensors = [
         tensor
         for module in network.modules()
@@ -248,5 +263,5 @@ def _described(module: Any) -> Layer | None:
 
 
 def _first_tensor(value: object) -> Tensor:
-    """Return the first tensor in nested tuples, lists and dicts; an empty one if there is none."""
-    return next((leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)), torch.empty(0))
+    """Return the first tensor in nested tuples, lists and dicts; a scalar if there is none."""
+    return next((leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)), torch.empty(()))

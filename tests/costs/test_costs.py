@@ -1,16 +1,20 @@
 """Estimates of memory against torch's own allocator, and of arithmetic against closed forms."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from fashion_cnn.base import models, params
 from fashion_cnn.core.compute import resolve
+from fashion_cnn.core.shapes import ShapeError
 from fashion_cnn.costs.footprint import footprint, training_flops
 from fashion_cnn.dataset.images import Images, Transform
+from fashion_cnn.models import lenet
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.memory import Memory, training_memory
 from fashion_cnn.training.state import TrainingState
@@ -109,3 +113,39 @@ def test_totals_are_flat_numbers() -> None:
         "training_bytes": lenet.memory.total,
         "training_flops": lenet.flops,
     }
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda **_: nn.Linear(784, 10 // 0), "^lenet, image_size 28: build: ZeroDivisionError: "),
+        (
+            lambda **_: nn.Sequential(nn.Flatten(), nn.Linear(784, 7)),
+            "expected 10 numbers for",
+        ),
+        (
+            lambda **_: nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.BatchNorm1d(10)),
+            r"^lenet.batch_size: 64 leaves a batch of one of 193 images: change it or lenet.tr.* "
+            r"2 \(BatchNorm1d\): Expected more than 1 value[^\n]*\nThe layers before it give:\n  0",
+        ),
+        (
+            lambda **_: nn.Sequential(nn.AvgPool2d(28), nn.Conv2d(1, 10, 1), Squeeze()),
+            "for a single image, got .10,.: keep images apart",
+        ),
+    ],
+)
+def test_what_a_network_of_one_s_own_may_get_wrong_is_told_before_training(
+    monkeypatch: pytest.MonkeyPatch, make: Callable[..., nn.Module], message: str
+) -> None:
+    monkeypatch.setattr(lenet, "build", make)
+    values = params.replace(params.load(ROOT / "params.yaml"), "lenet", train_images=193)
+    with pytest.raises(ShapeError, match=message):
+        footprint("lenet", values)
+
+
+class Squeeze(nn.Module):
+    """Takes away every axis of length 1, the images' own too."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Maps (N, C, 1, 1) -> (N, C), or (C,) of a single image."""
+        return maps.squeeze()

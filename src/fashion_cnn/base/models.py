@@ -27,7 +27,8 @@ def build(model: str, **architecture: Any) -> "nn.Module":
     """
     make = importlib.import_module(f"fashion_cnn.models.{model}").build
     taken = inspect.signature(make).parameters
-    if unknown := [key for key in architecture if key not in taken]:
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in taken.values())
+    if not takes_any and (unknown := [key for key in architecture if key not in taken]):
         raise InputError(
             f"{model}.{unknown[0]}: unknown key: build of src/fashion_cnn/models/{model}.py takes "
             f"{', '.join(taken)}"

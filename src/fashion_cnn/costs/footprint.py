@@ -1,14 +1,18 @@
 """A network as its recipe builds it: its layers, and what its training takes."""
 
-from collections.abc import Sequence
+import traceback
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from math import prod
+from typing import Any
 
 import torch
 from tabulate import tabulate
+from torch import nn
 
 from fashion_cnn.base import models
+from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Params
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, resolve
@@ -111,16 +115,16 @@ def footprint(
     train_images = recipe.train_images or images - validation_images
     shape = (kind.channels, recipe.image_size, recipe.image_size)
     try:
-        with torch.device("meta"):
-            network = models.build(model, **recipe.architecture(), **kind.architecture())
+        network = _built(model, {**recipe.architecture(), **kind.architecture()})
         rows = trace_network(network, shape, len(kind.classes))
+        check_batch_of_one(network, shape)
     except ShapeError as error:
         place = f"{model}, image_size {recipe.image_size}"
         hint = f": raise {model}.image_size" if "padded size" in str(error) else ""
         raise ShapeError(f"{place}: {error}{hint}{_before(error)}") from None
     if train_images % recipe.batch_size == 1 or recipe.batch_size == 1:
         try:
-            check_batch_of_one(network, shape)
+            check_batch_of_one(network, shape, training=True)
         except ShapeError as error:
             raise ShapeError(
                 f"{model}.batch_size: {recipe.batch_size} leaves a batch of one of {train_images} "
@@ -140,6 +144,20 @@ def training_flops(
     """
     forward = 2 * sum(row.multiply_accumulates for row in rows)
     return forward * (3 * train_images + validation_images) * epochs
+
+
+def _built(model: str, arguments: Mapping[str, Any]) -> nn.Module:
+    """Return a model's network on the meta device; raise ShapeError where it cannot be built."""
+    try:
+        with torch.device("meta"):
+            return models.build(model, **arguments)
+    except (InputError, ImportError, SyntaxError):
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename.endswith(f"/{model}.py")]
+        place = f"line {lines[-1]} of src/fashion_cnn/models/{model}.py" if lines else "build"
+        raise ShapeError(f"{place}: {type(error).__name__}: {error}") from error
 
 
 def _before(error: ShapeError) -> str:
