@@ -152,16 +152,17 @@ def test_every_file_that_is_named_exists_or_is_made_by_the_pipeline(
     listed = shell("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT).stdout.splitlines()
     stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].values()
     outs = [
-        (next(iter(out)) if isinstance(out, dict) else out).replace("${item.model}", "lenet")
+        re.sub(r"\$\{\w+\}", "lenet", next(iter(out)) if isinstance(out, dict) else out)
         for stage in stages
         for kind in ("outs", "metrics", "plots")
-        for out in stage.get(kind, [])
+        for out in stage.get("do", stage).get(kind, [])
     ]
     for code in inline_code(page):
         if not PATH.fullmatch(code) or "NAME" in code:
             continue
-        # MODEL stands for any; what follows in capitals is below a folder that is an output.
-        name = re.sub(r"/(IMAGE|LAYER).*", "", code.replace("MODEL", "lenet")).rstrip("/")
+        # MODEL stands for any, as does the network that a page adds; what follows in capitals is
+        # below a folder that is an output.
+        name = re.sub(r"/(IMAGE|LAYER).*", "", re.sub("MODEL|resnet", "lenet", code)).rstrip("/")
         known = any(
             f"{path}/".startswith(f"{name}/") or f"{name}/".startswith(f"{path}/")
             for path in [*outs, *listed]

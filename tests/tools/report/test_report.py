@@ -135,15 +135,15 @@ def test_what_is_of_an_earlier_run_is_withheld(copied: Path, tmp_path: Path, she
     text = (tmp_path / "one" / "report.md").read_text()
     assert "Not shown, as of an earlier run" in text
     assert "metrics/compare_models.json. Make them anew: dvc repro compare_models" in text
-    assert "All three are wrong about 7 of" not in text
-    assert "All three are wrong about" in text
+    assert "All are wrong about 7 of" not in text
+    assert "All are wrong about" in text
     assert "## What changed: lenet.skill 3.0 to 2.0" in text
     # Without predictions there is nothing to compute it from.
     shutil.rmtree(copied / "data/predictions")
     shutil.rmtree(copied / ".dvc/cache")
     write(copied, "workspace", "HEAD", tmp_path / "two")
     text = (tmp_path / "two" / "report.md").read_text()
-    assert "All three are wrong about" not in text
+    assert "All are wrong about" not in text
     assert re.search(r"compare_models\.json of .* earlier run: dvc repro compare_models", text)
 
 
@@ -253,7 +253,7 @@ def test_numbers_of_a_run_are_in_the_page(project: Path, report: Path) -> None:
     ]
     wrong = int((~right[0] & ~right[1] & ~right[2]).sum())
     assert wrong != 7
-    assert f"All three are wrong about {wrong} of 600 images" in html
+    assert f"All are wrong about {wrong} of 600 images" in html
     only = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
     assert f"LeNet alone right: {only[0]}, Reduced VGG alone right: {only[1]}" in html
     locked = (project / "dvc.lock").read_text()
