@@ -1,5 +1,6 @@
 """Figures are titled with what they show, show the real pixels, and repeat their bytes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.patches import Rectangle
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.evaluation import measures, plots
+from fashion_cnn.training.prediction_figure import draw_predictions
 
 
 def images_of(labels: list[int]) -> Images:
@@ -90,3 +92,13 @@ def test_saving_replaces_the_folder_and_repeats_its_bytes(tmp_path: Path) -> Non
     assert contents[0] == contents[1]
     assert all(content.startswith(b"\x89PNG") for content in contents[0])
     assert not any(b"Software" in content or b"atplotlib" in content for content in contents[0])
+
+
+def test_names_of_classes_are_no_formulas(tmp_path: Path) -> None:
+    names = ("$\\foo$", "$5 to $10", "a_b, <c>")
+    images = replace(images_of([0, 1, 2, 0]), classes=names)
+    figures = plots.draw("lenet", torch.eye(3)[[1, 1, 2, 2]], images)
+    plots.save(figures, tmp_path / "figures")
+    ticks = figures["confusion_counts"].axes[0].get_yticklabels()
+    assert [tick.get_text() for tick in ticks] == list(names)
+    draw_predictions(images, torch.eye(3)[[1, 1, 2, 2]]).savefig(tmp_path / "predictions.png")

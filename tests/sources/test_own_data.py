@@ -80,6 +80,7 @@ def header(*sizes: int) -> bytes:
         ("train-images-idx3-ubyte", idx(torch.zeros(30, 9, 9, 2).byte()), "got (30, 9, 9, 2)"),
         ("classes.txt", b"one\n", "at least two classes, one a line"),
         ("classes.txt", b"one\ntwo\ntwo\n", "3 lines with 2 different names"),
+        ("classes.txt", b"one\nindex\n", "no class may have the name 'index': rename it"),
         ("classes.txt", b"one\ntwo\n", "expected labels from 0 to 1, got 9"),
         ("classes.txt", b"\xff\n", "expected UTF-8 text"),
         ("train-images-idx3-ubyte", idx(torch.zeros(29, 28, 28).byte()), "30 labels, got (29, "),

@@ -7,6 +7,8 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.dataset import idx
 
 CLASSES_FILE = "classes.txt"
+# The other columns of a table of predictions, in which each class has one.
+TAKEN = frozenset({"index", "label", "predicted"})
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def read_classes(folder: Path) -> tuple[str, ...]:
     """Return the names in a data set's classes.txt, one a line; Fashion-MNIST's without the file.
 
     Raises:
-        InputError: it can't be read, or does not hold at least two different names.
+        InputError: it can't be read, or does not hold at least two different names that may be.
     """
     path = folder / CLASSES_FILE
     if not path.exists():
@@ -72,6 +74,8 @@ def read_classes(folder: Path) -> tuple[str, ...]:
             f"{path}: expected at least two classes, one a line, each once, got {len(classes)} "
             f"lines with {len({*classes})} different names"
         )
+    if taken := sorted(TAKEN & {*classes}):
+        raise InputError(f"{path}: no class may have the name {taken[0]!r}: rename it")
     return classes
 
 

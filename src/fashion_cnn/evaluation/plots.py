@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -14,6 +15,8 @@ from fashion_cnn.base.files import written_atomically
 from fashion_cnn.dataset.images import Images, displayed
 from fashion_cnn.evaluation import measures
 
+# A class may have a name such as $5 to $10, which is no formula.
+matplotlib.rcParams["text.parse_math"] = False
 # Of a gallery.
 ROWS, COLUMNS = 4, 6
 

@@ -9,14 +9,12 @@ import numpy as np
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Dataset
-from fashion_cnn.dataset.kind import FASHION_MNIST
+from fashion_cnn.dataset.kind import FASHION_MNIST, TAKEN
 from fashion_cnn.sources import pictures
 
 SUBSETS = ("train", "test")
 # A label is a byte.
 MOST_CLASSES = 256
-# Columns of the table of predictions that a class would hide.
-TAKEN = {"index", "label", "predicted"}
 SHOWN = 10
 
 
@@ -87,7 +85,8 @@ def _classes(folder: Path) -> tuple[str, ...]:
             f"{folder}: expected four IDX files, or 2 to {MOST_CLASSES} folders of pictures, each "
             f"named like its class, got {len(names)} folders"
         )
-    if bad := {*names} & TAKEN | {name for name in names if not name.isprintable()}:
+    unfit = {name for name in names if not name.isprintable() or name != name.strip()}
+    if bad := {*names} & TAKEN | unfit:
         raise InputError(f"{folder}: no class may have the name {_listed(bad)}: rename the folder")
     return tuple(names)
 

@@ -1,9 +1,13 @@
 """A figure of predictions against actual labels."""
 
+import matplotlib
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from fashion_cnn.dataset.images import Images, displayed
+
+# A class may have a name such as $5 to $10, which is no formula.
+matplotlib.rcParams["text.parse_math"] = False
 
 
 def draw_predictions(images: Images, logits: Tensor) -> Figure:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+import matplotlib
 import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -19,6 +20,8 @@ from torch import Tensor
 from fashion_cnn.dataset.images import displayed
 from fashion_cnn.visualize.inspection import Example
 
+# A class may have a name such as $5 to $10, which is no formula.
+matplotlib.rcParams["text.parse_math"] = False
 # Red above 0, white at 0 and blue below it; or grey, as in the tutorial.
 COLORMAPS = {"diverging": "RdBu_r", "grey": "gray"}
 QUIET, RIGHT, WRONG = "#57606a", "#1a7f37", "#cf222e"
