@@ -69,17 +69,17 @@ def losses(model: str, compute: Compute, folder: Path, steps: int = STEPS) -> li
     with seeded(recipe.seed, "initial weights"):
         network = models.build(model, **recipe.architecture())
     network.to(compute.device).to(memory_format=torch.channels_last)
-    state = TrainingState(model, network, recipe, STEPS)
+    state = TrainingState(model, network, recipe, STEPS, log_interval=STEPS + 1)
     found: list[float] = []
 
     def pause(epoch_ended: bool) -> None:
-        found.append(state.losses[-1].item())
+        found.append(state.losses[state.pending - 1].item())
         if len(found) == steps:
             raise _EnoughError
 
     transform = Transform(recipe.image_size, values.dataset.mean, values.dataset.standard_deviation)
     try:
-        loop = Loop(state, transform, compute, pause=pause, log_interval=STEPS + 1)
+        loop = Loop(state, transform, compute, pause=pause)
         loop.fit(training.to(compute.device), validation.to(compute.device))
     except _EnoughError:
         pass

@@ -20,8 +20,8 @@ from fashion_cnn.base.errors import run
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import tensor_files
 from fashion_cnn.training.checkpoint import Checkpoints
-from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.run import train
+from fashion_cnn.training.step import Step
 from tests import recipes
 
 # Steps between two checkpoints, so that the step a run resumes at does not depend on the disk.
@@ -66,7 +66,7 @@ def main() -> None:
     count, _, name = rest.partition(":")
     number = signal.Signals[name or "SIGKILL"]
     if where == "step":
-        Loop.train_step = dying(Loop.train_step, int(count), number)  # type: ignore[method-assign]
+        Step.__call__ = dying(Step.__call__, int(count), number)  # type: ignore[method-assign]
     elif where == "writing":
         torn = dying(save_half, int(count), number)
         vars(tensor_files)["save_file"] = saving_below(".checkpoints", torn)

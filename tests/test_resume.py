@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,6 +168,36 @@ def test_changed_data_begin_a_new_run_and_leave_the_other_ones_checkpoint(
     assert saved not in project.glob(".checkpoints/*")
 
 
+def test_the_next_commit_resumes_unless_the_code_of_the_training_differs(
+    make_project: Callable[[Path], Path], shell: Shell, tmp_path: Path
+) -> None:
+    project, code = make_project(tmp_path / "project"), tmp_path / "code"
+    for part in ("src", "tests", "presets"):
+        shutil.copytree(ROOT / part, code / part, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, code)
+
+    def begun(where: str) -> str:
+        command = (sys.executable, "-m", "tests.killed", where)
+        done = shell(*command, cwd=project, PYTHONPATH=f"{code / 'src'}:{code}")
+        assert done.returncode in {0, 143}, done.stderr
+        return done.stdout
+
+    def commit(name: str) -> None:
+        path = code / name
+        path.write_text(path.read_text() + "# Changed.\n")
+
+    begun("step:20:SIGTERM")
+    commit("src/fashion_cnn/visualize/drawing.py")
+    commit("tests/test_resume.py")
+    assert "resumed in epoch 1 after 20 steps" in begun("step:5:SIGTERM")
+    commit("src/fashion_cnn/training/loop.py")
+    out = begun("step:5:SIGTERM")
+    assert "resumed" not in out
+    assert "lenet: begins anew, as a checkpoint does not fit: " in out
+    assert out.rstrip().endswith(": other now: the code of training/loop.py")
+
+
 LAUNCHER = ("torchrun", "--standalone", "--nproc-per-node=2")
 
 
@@ -213,7 +244,8 @@ def test_a_run_on_two_processes_resumes_on_one_and_the_other_way_around(
         train(project, "step:100:SIGTERM", *first)
         done = train(project, "never", *second)
         assert done.returncode == 0, done.stderr
-        assert "lenet: resumed in epoch 2 after 6 steps" in done.stdout
+        # Of two processes, both hear of the signal at the next step.
+        assert f"lenet: resumed in epoch 2 after {6 + bool(first)} steps" in done.stdout
         metrics = recipes.train_metrics(project)
         made_with = metrics["made_with"]
         assert {made_with["processes"], made_with["begun_with"]["processes"]} == {1, 2}

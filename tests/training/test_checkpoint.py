@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.core.compute import seeded
@@ -12,7 +13,7 @@ from fashion_cnn.dataset.images import Images
 from fashion_cnn.models import lenet
 from fashion_cnn.trained import tensor_files
 from fashion_cnn.training import checkpoint
-from fashion_cnn.training.checkpoint import Checkpoints, fingerprint
+from fashion_cnn.training.checkpoint import Checkpoints, fingerprint, identity
 
 STATE = {
     "step": 7,
@@ -132,18 +133,33 @@ def test_a_fingerprint_covers_params_network_data_and_code(monkeypatch: pytest.M
         network = lenet.build()
     with seeded(1):
         another = lenet.build()
-    first = fingerprint({"epochs": 1}, network, [images])
-    assert first == fingerprint({"epochs": 1}, network, [images])
-    changed = [
-        fingerprint({"epochs": 2}, network, [images]),
-        fingerprint({"epochs": 1}, another, [images]),
-        fingerprint({"epochs": 1}, network, [other]),
-    ]
+
+    def key(epochs: int, network: nn.Module, images: Images) -> str:
+        return fingerprint(identity({"epochs": epochs}, network, [images]))
+
+    first = key(1, network, images)
+    assert first == key(1, network, images)
+    changed = [key(2, network, images), key(1, another, images), key(1, network, other)]
+    import fashion_cnn.training.loop  # noqa: F401
+
     read = Path.read_bytes
     monkeypatch.setattr(
         Path, "read_bytes", lambda path: read(path) + b"\n" * (path.name == "loop.py")
     )
-    import fashion_cnn.training.loop  # noqa: F401
-
-    changed.append(fingerprint({"epochs": 1}, network, [images]))
+    changed.append(key(1, network, images))
     assert len({first, *changed}) == 5
+
+
+def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    parts = {"model": "lenet", "lenet.epochs": "20", "the code of loop.py": "a", "torch": "2.14"}
+    with Checkpoints(tmp_path / "one", parts) as one:
+        one.write(STATE, 7)
+        with Checkpoints(tmp_path / "same", parts | {"model": "vgg"}) as other:
+            assert not [*other.refused()]
+        changed = parts | {"the code of loop.py": "b", "lenet.epochs": "5"}
+        with Checkpoints(tmp_path / "two", changed) as two:
+            assert [*two.refused()] == ["one: other now: lenet.epochs, the code of loop.py"]
+        del changed["torch"]
+        with Checkpoints(tmp_path / "three", changed | {"seed": "1"}) as three:
+            (reason,) = three.refused()
+            assert reason.endswith("lenet.epochs, seed, the code of loop.py and 1 more")

@@ -13,7 +13,7 @@ from fashion_cnn.core.compute import Compute
 from fashion_cnn.costs.footprint import Footprint, footprint
 from fashion_cnn.training import machine
 from fashion_cnn.training.machine import Limit, control_groups, training_fits
-from fashion_cnn.training.memory import training_memory
+from fashion_cnn.training.memory import reserved_memory, training_memory
 from tests.conftest import ROOT
 
 CPU = Compute(torch.device("cpu"), torch.float32)
@@ -118,6 +118,26 @@ def test_a_training_that_takes_more_than_estimated(vgg: Footprint) -> None:
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")
     with pytest.raises(KeyError), training_fits("vgg", vgg.rows, vgg.recipe, CPU):
         raise KeyError
+
+
+def test_on_a_gpu_the_batch_has_room_for_what_torch_holds(
+    vgg: Footprint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its allocator holds more than is used, so that half of the batch need not fit either."""
+    gpu = Compute(torch.device("cuda"), torch.bfloat16)
+    used = training_memory(vgg.rows, vgg.recipe, "bfloat16").total
+    monkeypatch.setattr(machine, "limit", lambda device: Limit(100_000_000 + used, "the GPU"))
+    with (
+        pytest.raises(
+            MemoryShortError, match=r"the GPU left .*: lower vgg.batch_size to \d+ or"
+        ) as error,
+        training_fits("vgg", vgg.rows, vgg.recipe, gpu),
+    ):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 MiB")
+    found = int(str(error.value).split("batch_size to ")[1].split()[0])
+    assert found < vgg.recipe.batch_size // 2
+    fits = vgg.recipe.model_copy(update={"batch_size": found})
+    assert reserved_memory(vgg.rows, fits, "bfloat16") <= 100_000_000 + used
 
 
 def test_a_batch_of_absurd_size_is_refused() -> None:

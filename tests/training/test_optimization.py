@@ -8,7 +8,7 @@ import torch
 from torch.optim import SGD
 
 from fashion_cnn.models import lenet, vgg11
-from fashion_cnn.training.optimization import make_optimizer, make_schedule
+from fashion_cnn.training.optimization import learning_rates, make_optimizer, make_schedule
 from tests import recipes
 
 
@@ -67,9 +67,9 @@ def test_the_replaced_layers_have_a_learning_rate_of_their_own() -> None:
         network = vgg11.build(image_size=32)
     recipe = recipes.vgg11(learning_rate=0.001, new_layers_rate=0.01)
     optimizer = make_optimizer(network, recipe)
-    by_rate = {group["lr"]: group["params"] for group in optimizer.param_groups}
+    by_rate = {group["peak"]: group["params"] for group in optimizer.param_groups}
     replaced = [*network.features[0].parameters(), *network.classifier[6].parameters()]
     assert [id(p) for p in by_rate[0.01]] == [id(p) for p in replaced]
     assert len(by_rate[0.001]) == len([*network.parameters()]) - 4
-    schedule = make_schedule(optimizer, recipe, 10)
-    assert schedule.get_last_lr() == pytest.approx([0.01 / 25, 0.001 / 25])
+    rates = next(learning_rates([*by_rate], recipe, 10))
+    assert rates == pytest.approx([0.01 / 25, 0.001 / 25])

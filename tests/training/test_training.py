@@ -20,6 +20,7 @@ from fashion_cnn.models import lenet, vgg
 from fashion_cnn.tracing import trace_network
 from fashion_cnn.trained import weights
 from fashion_cnn.training import run as training_run
+from fashion_cnn.training.checkpoint import fingerprint
 from tests import recipes
 
 LAYERS = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
@@ -167,8 +168,10 @@ def test_two_copies_of_one_experiment_can_train_at_the_same_time(
         (folder / "dvc.yaml").touch()
     with ExitStack() as stack:
         monkeypatch.chdir(copy)
-        held = [training_run._hold_checkpoints(stack, "key").folder for _ in range(2)]
-        assert held == [tmp_path / ".checkpoints" / "key", copy / ".checkpoints" / "key"]
+        parts = {"model": "lenet"}
+        key = fingerprint(parts)
+        held = [training_run._hold_checkpoints(stack, parts).folder for _ in range(2)]
+        assert held == [tmp_path / ".checkpoints" / key, copy / ".checkpoints" / key]
         monkeypatch.chdir(tmp_path)
         with pytest.raises(InputError, match="is already training this same run"):
-            training_run._hold_checkpoints(stack, "key")
+            training_run._hold_checkpoints(stack, parts)

@@ -13,8 +13,8 @@ from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import prepare, seeded
 from fashion_cnn.dataset.images import Images, Transform, read_split
 from fashion_cnn.models import lenet, vgg
-from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.state import TrainingState
+from fashion_cnn.training.step import Step
 from tests import recipes
 
 # Operations whose result or work the processor must wait for.
@@ -53,14 +53,15 @@ def images(fashion_mnist: Path) -> Images:
 
 
 def count(state: TrainingState, transform: Transform, images: Images) -> Counter[str]:
-    """Return what steps read and copied, without the log and the epoch's end."""
-    loop = Loop(state, transform, prepare("cpu", state.recipe.precision), log_interval=1000)
+    """Return what an epoch's steps read and copied, without the log and the epoch's end."""
+    step = Step(state, transform, prepare("cpu", state.recipe.precision), images)
+    step.begin_epoch()
     seen: Counter[str] = Counter()
     state.network.train()
-    for first in range(0, 64, 16):
+    for number in range(state.steps):
         with Transfers() as transfers:
-            loop.train_step(state.network, images[first : first + 16], 16)
-        if first:
+            step()
+        if number:
             # The first step makes the optimiser's states.
             seen += transfers.seen
     return seen
@@ -72,7 +73,7 @@ def count(state: TrainingState, transform: Transform, images: Images) -> Counter
         {},
         {"ema_decay": 0.9},
         {"clip_norm": 0.5},
-        {"label_smoothing": 0.1},
+        {"label_smoothing": 0.1, "augmentation": {"flip": 0.5, "shift": 2, "erase": 0.5}},
         {"optimizer": "sgd", "momentum": 0.9, "nesterov": True},
         {"optimizer": "adamw", "schedule": "cosine"},
     ],
@@ -81,16 +82,17 @@ def count(state: TrainingState, transform: Transform, images: Images) -> Counter
 def test_a_step_reads_nothing_back(images: Images, changes: dict[str, Any]) -> None:
     with seeded(0):
         network = lenet.build()
-    recipe: Recipe = recipes.lenet(**changes)
-    state = TrainingState("lenet", network, recipe, steps=10)
+    recipe: Recipe = recipes.lenet(batch_size=16, **changes)
+    state = TrainingState("lenet", network, recipe, steps=4)
     assert not count(state, Transform(28, 0.5, 0.5), images)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_neither_does_one_with_a_resize_and_dropout(images: Images, precision: str) -> None:
     with seeded(0):
         network = vgg.build(image_size=32, width_divisor=32)
-    state = TrainingState("vgg", network, recipes.vgg(precision=precision), steps=10)
+    recipe = recipes.vgg(precision=precision, batch_size=16)
+    state = TrainingState("vgg", network, recipe, 4, scaled=precision == "float16")
     assert not count(state, Transform(32, 0.5, 0.5), images)
 
 

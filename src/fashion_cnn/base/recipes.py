@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from fashion_cnn.base.settings import Count, Section
 
-Precision = Literal["auto", "bfloat16", "float32"]
+Precision = Literal["auto", "bfloat16", "float16", "float32"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 # What the networks' sections share but set to defaults of their own.
@@ -19,7 +19,10 @@ Device = Annotated[
 ]
 ComputedIn = Annotated[
     Precision,
-    Field(description="auto is bfloat16 where the processor computes it natively, else float32."),
+    Field(
+        description="auto is bfloat16 where the processor computes it natively; else float16 on "
+        "CUDA and float32 elsewhere."
+    ),
 ]
 ImageSize = Annotated[
     int,
@@ -81,7 +84,7 @@ class Training(Section):
     deterministic: bool = True
     """Whether CUDA may use only algorithms that give the same bytes on every run."""
     compile: bool = False
-    """Whether torch.compile compiles the training step."""
+    """Whether torch.compile compiles the training step: resize, network, loss and counting."""
 
 
 class Recipe(Training):

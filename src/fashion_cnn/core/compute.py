@@ -26,12 +26,27 @@ class Compute:
     def autocast(self) -> AbstractContextManager[object]:
         """Use `dtype` for the operations that torch considers safe; weights stay float32."""
         lower = self.dtype != torch.float32
-        return torch.autocast(self.device.type, dtype=self.dtype if lower else None, enabled=lower)
+        # Each weight is used once per pass, and a CUDA graph cannot use what was kept outside it.
+        return torch.autocast(
+            self.device.type,
+            dtype=self.dtype if lower else None,
+            enabled=lower,
+            cache_enabled=False,
+        )
 
     @property
-    def precision(self) -> Literal["bfloat16", "float32"]:
+    def image_dtype(self) -> torch.dtype:
+        """What images are resized in: on CUDA, the type of the convolution that they go into."""
+        return self.dtype if self.device.type == "cuda" else torch.float32
+
+    @property
+    def precision(self) -> Literal["bfloat16", "float16", "float32"]:
         """The name of `dtype`, as in params.yaml."""
-        return "float32" if self.dtype == torch.float32 else "bfloat16"
+        names: dict[torch.dtype, Literal["bfloat16", "float16", "float32"]] = {
+            torch.bfloat16: "bfloat16",
+            torch.float16: "float16",
+        }
+        return names.get(self.dtype, "float32")
 
     def identity(self) -> dict[str, str]:
         """Return what a result's bytes depend on besides code, params, data and threads."""
@@ -82,14 +97,16 @@ def resolve(device: str, precision: str) -> Compute:
 
     Args:
         device: auto, cpu, mps, cuda or cuda:N; auto is CUDA, else MPS, else the CPU.
-        precision: auto, bfloat16 or float32; auto is bfloat16 where the device has it natively.
+        precision: auto, bfloat16, float16 or float32; auto is bfloat16 where the device has it
+            natively; else float16 on CUDA, whose older cards have that, and float32 elsewhere.
 
     Raises:
         InputError: this machine does not have the device.
     """
     resolved = _device(device)
     if precision == "auto":
-        precision = "bfloat16" if _native_bfloat16(resolved) else "float32"
+        other = "float16" if resolved.type == "cuda" else "float32"
+        precision = "bfloat16" if _native_bfloat16(resolved) else other
     return Compute(resolved, getattr(torch, precision))
 
 

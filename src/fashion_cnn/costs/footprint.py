@@ -20,7 +20,7 @@ from fashion_cnn.core.shapes import ShapeError, TracedLayer
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
 from fashion_cnn.tracing import check_batch_of_one, trace_network
 from fashion_cnn.training.machine import training_fits
-from fashion_cnn.training.memory import Memory, training_memory
+from fashion_cnn.training.memory import Memory, reserved_memory, training_memory
 
 SUMMED = ("parameters", "multiply_accumulates", "activation_bytes")
 
@@ -89,10 +89,13 @@ class Footprint:
 
     def on(self, compute: Compute, flops_per_second: float) -> str:
         """Return one line on what the training takes on a device of this speed."""
-        memory = training_memory(self.rows, self.recipe, compute.precision)
+        rows, recipe, precision = self.rows, self.recipe, compute.precision
+        on_gpu = compute.device.type == "cuda"
+        used = training_memory(rows, recipe, precision).total
+        memory = reserved_memory(rows, recipe, precision) if on_gpu else used
         return (
             f"{self.model} on this {compute.device} in {compute.precision}: "
-            f"{_bytes(memory.total)}, {self.flops / flops_per_second / 3600:.2g} hours at the "
+            f"{_bytes(memory)}, {self.flops / flops_per_second / 3600:.2g} hours at the "
             f"{flops_per_second / 1e9:,.0f} GFLOP/s of matrix products"
         )
 

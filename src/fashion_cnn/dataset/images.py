@@ -52,9 +52,9 @@ class Transform:
     mean: float
     standard_deviation: float
 
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Turn pixels (N, C, H, W) uint8 into (N, C, image_size, image_size) float32."""
-        images = pixels.float().div_(255).sub_(self.mean).div_(self.standard_deviation)
+    def __call__(self, pixels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Turn pixels (N, C, H, W) uint8 into (N, C, image_size, image_size) of a float type."""
+        images = pixels.float().div_(255).sub_(self.mean).div_(self.standard_deviation).to(dtype)
         if images.shape[-2:] != (self.image_size, self.image_size):
             # Antialiasing changes only a reduction; in an enlargement it would just cost time.
             reduced = self.image_size < pixels.shape[-1]

@@ -25,6 +25,7 @@ def predict(
     logits = []
     for batch in batches(images, batch_size):
         with compute.autocast():
-            logits.append(network(transform(batch.pixels.to(compute.device))).float())
+            inputs = transform(batch.pixels.to(compute.device), compute.image_dtype)
+            logits.append(network(inputs).float())
     network.train(training)
     return torch.cat(logits)

@@ -51,7 +51,7 @@ class MadeWith(Section):
 
     model_config = ConfigDict(extra="allow")
 
-    precision: Literal["bfloat16", "float32"] = "float32"
+    precision: Literal["bfloat16", "float16", "float32"] = "float32"
 
 
 class Metadata(Section):

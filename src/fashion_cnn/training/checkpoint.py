@@ -7,20 +7,24 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from torch import Tensor, nn
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.faults import is_memory_short
-from fashion_cnn.base.files import clear
+from fashion_cnn.base.files import clear, write_json
+from fashion_cnn.base.settings import flatten
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.trained import tensor_files
 from fashion_cnn.trained.tensor_files import DamagedError
 
 KEPT = 2
+# The identity of a run beside its checkpoints, and how many of its parts a message names.
+IDENTITY, SHOWN = "identity.json", 3
 # The next checkpoint is due after 50 times as long as the last one took to write, so that they take
 # less than 2% of the time; at the latest after four and a half minutes.
 COST_FACTOR = 50
@@ -33,34 +37,46 @@ BYTES_PER_SECOND = 300e6
 State = dict[str, Any]
 
 
-def fingerprint(params: Mapping[str, Any], network: nn.Module, images: list[Images]) -> str:
-    """Return 32 hex digits that identify all that a run depends on.
+def identity(params: Mapping[str, Any], network: nn.Module, images: list[Images]) -> dict[str, str]:
+    """Return all that a run depends on, by name: a checkpoint resumes where nothing differs.
 
-    That includes the code of every module of the package that is imported.
+    That includes the code of every module of the package that is imported, and no other.
 
     Args:
         params: what the run reads, and the device and versions it runs on, as JSON values.
         network: before training.
         images: the training and validation images.
     """
-    digest = hashlib.sha256(json.dumps(params, sort_keys=True).encode())
+    parts = {name: json.dumps(value) for name, value in flatten(params).items()}
     package = Path(__file__).parents[1]
     loaded = (getattr(module, "__file__", None) for module in [*sys.modules.values()])
     for path in sorted({Path(file) for file in loaded if file}):
         if package in path.parents:
-            digest.update(path.read_bytes())
-    data = [tensor for each in images for tensor in (each.pixels, each.labels)]
-    for tensor in [*network.state_dict().values(), *data]:
-        digest.update(tensor_files.as_bytes(tensor))
+            parts[f"the code of {path.relative_to(package)}"] = _digest(path.read_bytes())
+    weights = [tensor_files.as_bytes(tensor) for tensor in network.state_dict().values()]
+    pixels = [tensor_files.as_bytes(part) for each in images for part in (each.pixels, each.labels)]
+    return parts | {"the initial weights": _digest(*weights), "the images": _digest(*pixels)}
+
+
+def fingerprint(parts: Mapping[str, str]) -> str:
+    """Return 32 hex digits that stand for all parts of a run's identity."""
+    return _digest(json.dumps(parts, sort_keys=True).encode())
+
+
+def _digest(*contents: Any) -> str:
+    digest = hashlib.sha256()
+    for content in contents:
+        digest.update(content)
     return digest.hexdigest()[:32]
 
 
 class Checkpoints:
     """The checkpoints of one run, in a folder that only one process at a time can hold."""
 
-    def __init__(self, folder: Path) -> None:
-        """Keep the checkpoints in `folder`, which is this run's own."""
+    def __init__(self, folder: Path, parts: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Keep the checkpoints in `folder`, which belongs to the run of this identity."""
         self.folder = folder
+        self.parts = dict(parts)
         self.cost_seconds = 0.0
         self.written = time.perf_counter()
 
@@ -104,6 +120,8 @@ class Checkpoints:
     def write(self, state: State, step: int) -> None:
         """Write a state of JSON values and tensors, reached after `step` steps, atomically."""
         started = time.perf_counter()
+        if not (self.folder / IDENTITY).exists():
+            write_json(self.folder / IDENTITY, self.parts)
         tensors: dict[str, Tensor] = {}
         values = _extract_tensors(state, "", tensors)
         tensor_files.write(self.folder / f"{step:012}.safetensors", tensors, {"values": values})
@@ -125,6 +143,17 @@ class Checkpoints:
                 print(f"checkpoint {path.name} is damaged ({error}): trying the one before it")
                 path.unlink()
         return None
+
+    def refused(self) -> Iterator[str]:
+        """Yield why each other run's checkpoint of the same network does not fit this one."""
+        for path in sorted(self.folder.parent.glob(f"*/{IDENTITY}")):
+            theirs = json.loads(path.read_text("utf-8"))
+            if path.parent == self.folder or theirs.get("model") != self.parts.get("model"):
+                continue
+            names = sorted(theirs.keys() | self.parts.keys())
+            others = [name for name in names if theirs.get(name) != self.parts.get(name)]
+            rest = f" and {len(others) - SHOWN} more" if len(others) > SHOWN else ""
+            yield f"{path.parent.name[:8]}: other now: {', '.join(others[:SHOWN])}{rest}"
 
     def remove(self) -> None:
         """Remove the run's checkpoints."""

@@ -33,19 +33,23 @@ class Processes:
         """Return this process's part of the whole batch (N, ...), in order; it may be empty."""
         return batch.tensor_split(self.count)[self.rank]
 
-    def total(self, value: Tensor) -> Tensor:
-        """Return the sum of `value` over the processes."""
-        if self.count > 1:
-            dist.all_reduce(value)
-        return value
-
-    def highest(self, value: int) -> int:
-        """Return the highest `value` of all processes."""
+    def gather(self, value: Tensor) -> Tensor:
+        """Return every process's `value` (...), by rank: (count, ...)."""
         if self.count == 1:
-            return value
-        highest = torch.tensor(value)
-        dist.all_reduce(highest, dist.ReduceOp.MAX)
-        return int(highest)
+            return value.unsqueeze(0)
+        values = [torch.empty_like(value) for _ in range(self.count)]
+        dist.all_gather(values, value.contiguous())
+        return torch.stack(values)
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Return the sum of `value` over the processes."""
+        return self.gather(value).sum(dim=0) if self.count > 1 else value
+
+    def own(self, values: Tensor) -> Tensor:
+        """Return this process's part of what `gather` returned, maybe to another number of them."""
+        if len(values) == self.count:
+            return values[self.rank]
+        return values.sum(dim=0) if self.main else torch.zeros_like(values[0])
 
     def from_main(self, value: Any) -> Any:
         """Return the main process's `value`."""
@@ -56,11 +60,34 @@ class Processes:
         return values[0]
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Return the network, wrapped to average its gradients over several processes."""
+        """Return a module, wrapped to average its gradients over several processes."""
         return network if self.count == 1 else DistributedDataParallel(network)
 
 
 ALONE = Processes()
+
+
+class Votes:
+    """The highest of what the processes say, step by step, without waiting for one another."""
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+        self._asked: tuple[Tensor, dist.Work] | None = None
+
+    def highest(self, *values: int) -> list[int]:
+        """Return the highest of all processes' values: of one process, these.
+
+        Of several, what they said at the call before, which they have meanwhile exchanged.
+        """
+        if self.processes.count == 1:
+            return [*values]
+        before, said = self._asked, torch.tensor(values)
+        work = dist.all_reduce(said, dist.ReduceOp.MAX, async_op=True)
+        self._asked = said, work
+        if before is None:
+            return [0] * len(values)
+        before[1].wait()
+        return [int(value) for value in before[0]]
 
 
 @contextmanager

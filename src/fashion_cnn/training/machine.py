@@ -16,7 +16,7 @@ from fashion_cnn.base.faults import is_memory_short
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.core.shapes import TracedLayer
-from fashion_cnn.training.memory import training_memory
+from fashion_cnn.training.memory import reserved_memory, training_memory
 
 PROCESS, GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
@@ -85,8 +85,11 @@ def training_fits(
     """
     least = limit(compute.device)
 
-    def needed(batch_size: int) -> int:
+    def needed(batch_size: int, *, comfortably: bool = True) -> int:
         part = recipe.model_copy(update={"batch_size": ceil(batch_size / processes)})
+        # On a GPU, torch gives back what it only holds where that would be too much.
+        if compute.device.type == "cuda" and comfortably:
+            return reserved_memory(rows, part, compute.precision)
         return training_memory(rows, part, compute.precision).total
 
     def advice(highest: int) -> str:
@@ -97,7 +100,7 @@ def training_fits(
             changes.append(f"raise {model}.width_divisor")
         return f"{' or '.join(changes)} in params.yaml"
 
-    estimate = needed(recipe.batch_size)
+    estimate = needed(recipe.batch_size, comfortably=False)
     if estimate > least.num_bytes:
         raise InputError(
             f"not enough memory: training {model} takes an estimated {estimate / 1e9:,.2f} GB, and "

@@ -1,5 +1,8 @@
 """Optimisers and schedules: torch's own, with a recipe's settings."""
 
+from collections.abc import Iterator, Sequence
+
+import torch
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import (
@@ -17,6 +20,9 @@ from fashion_cnn.base.recipes import Recipe
 def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
     """Return torch's own optimiser for the recipe, fused, with a group for each learning rate.
 
+    A group's `lr` is a tensor, so that a CUDA graph reads the rate of each step; its `peak` is the
+    recipe's rate. The CPU computes with the float64 of it, as with a number.
+
     Parameters that are frozen at first have groups of their own: fused SGD with momentum fails
     where some of a group's parameters have a momentum already and others get their first gradient.
     """
@@ -24,16 +30,32 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> Optimizer:
     for name, parameter in network.named_parameters():
         key = recipe.learning_rate_of(name), recipe.frozen(name, epoch=1)
         groups.setdefault(key, []).append(parameter)
-    weights = [{"params": group, "lr": rate} for (rate, _), group in groups.items()]
+    device = next(network.parameters()).device
+    exact = torch.float64 if device.type in {"cpu", "meta"} else torch.float32
+    weights = [
+        {"params": group, "lr": torch.tensor(rate, dtype=exact, device=device), "peak": rate}
+        for (rate, _), group in groups.items()
+    ]
     rate, decay = recipe.learning_rate, recipe.weight_decay
-    match recipe.optimizer:
-        case "sgd":
-            momentum, nesterov = recipe.momentum, recipe.nesterov
-            return SGD(weights, rate, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
-        case "adam":
-            return Adam(weights, rate, weight_decay=decay, fused=True)
-        case "adamw":
-            return AdamW(weights, rate, weight_decay=decay, fused=True)
+    if recipe.optimizer == "sgd":
+        momentum, nesterov = recipe.momentum, recipe.nesterov
+        return SGD(weights, rate, momentum, weight_decay=decay, nesterov=nesterov, fused=True)
+    kind = Adam if recipe.optimizer == "adam" else AdamW
+    # Without `capturable`, both refuse to be part of a CUDA graph.
+    capturable = device.type == "cuda"
+    return kind(weights, rate, weight_decay=decay, fused=True, capturable=capturable)
+
+
+def learning_rates(
+    peaks: Sequence[float], recipe: Recipe, total_steps: int
+) -> Iterator[list[float]]:
+    """Yield, for each step of a training, the rate of each group of parameters by its peak."""
+    optimizer = SGD([{"params": [torch.zeros(1)], "lr": peak} for peak in peaks])
+    schedule = make_schedule(optimizer, recipe, total_steps)
+    while True:
+        yield [float(rate) for rate in schedule.get_last_lr()]
+        optimizer.step()
+        schedule.step()
 
 
 def make_schedule(optimizer: Optimizer, recipe: Recipe, total_steps: int) -> LRScheduler:

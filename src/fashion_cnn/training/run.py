@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
 from math import ceil
@@ -33,8 +33,8 @@ from fashion_cnn.core.shapes import TracedLayer
 from fashion_cnn.dataset.images import Transform, read_split
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
 from fashion_cnn.trained import tensor_files, weights
-from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint
-from fashion_cnn.training.distributed import Processes, joined
+from fashion_cnn.training.checkpoint import Checkpoints, State, fingerprint, identity
+from fashion_cnn.training.distributed import Processes, Votes, joined
 from fashion_cnn.training.loop import Loop
 from fashion_cnn.training.machine import training_fits
 from fashion_cnn.training.snapshots import Snapshots
@@ -86,13 +86,21 @@ def train(
         network = _initial_network(build, recipe, training.kind)
         checkpoints: Checkpoints | None = None
         if processes.main:
-            inputs = {"recipe": recipe.model_dump(), "dataset": dataset.model_dump()}
-            key = fingerprint(inputs | compute.identity(), network, [training, validation])
-            checkpoints = _hold_checkpoints(stack, key)
+            inputs = {"model": model, model: recipe.model_dump(), "dataset": dataset.model_dump()}
+            parts = identity(inputs | compute.identity(), network, [training, validation])
+            checkpoints = _hold_checkpoints(stack, parts)
             weights.save_kernels(initial_kernels_file(model), network)
         network.to(compute.device)
         training, validation = training.to(compute.device), validation.to(compute.device)
-        state = TrainingState(model, network, recipe, ceil(len(training) / recipe.batch_size))
+        state = TrainingState(
+            model,
+            network,
+            recipe,
+            ceil(len(training) / recipe.batch_size),
+            log_interval=log_interval,
+            processes=processes,
+            scaled=compute.dtype == torch.float16,
+        )
         if keep_epochs:
             state.snapshots = Snapshots(network, recipe.epochs)
         saved, made_with = _resume(state, checkpoints, compute, processes)
@@ -102,14 +110,14 @@ def train(
             tracker = stack.enter_context(Tracker(root(), model, saved and saved["tracker"]))
             _introduce(tracker, state, made_with, training.pixels, transform, layers)
         stop = stack.enter_context(Stop())
-        pause = partial(_pause, state, checkpoints, tracker, made_with, processes, stop)
-        loop = Loop(state, transform, compute, tracker, processes, pause, made_with, log_interval)
+        pause = partial(_pause, state, checkpoints, tracker, made_with, Votes(processes), stop)
+        loop = Loop(state, transform, compute, tracker, pause, made_with)
         loop.fit(training, validation)
         if checkpoints and tracker:
             pictures = None if training.kind == FASHION_MNIST else dataset.pictures
             _save_weights(state, training.kind, pictures, transform, made_with)
             checkpoints.remove()
-            _conclude(state, tracker, compute, processes, layers, len(training))
+            _conclude(state, tracker, compute, layers)
 
 
 def _read_layers(model: str) -> list[dict[str, Any]]:
@@ -127,17 +135,18 @@ def _initial_network(build: Callable[..., nn.Module], recipe: Recipe, kind: Kind
         return network.to(memory_format=torch.channels_last)
 
 
-def _hold_checkpoints(stack: ExitStack, key: str) -> Checkpoints:
+def _hold_checkpoints(stack: ExitStack, parts: Mapping[str, str]) -> Checkpoints:
     """Lock the run's checkpoints in the repository, or else in this copy of it.
 
     DVC copies the repository for experiments, and two copies may train the same run at once.
     """
+    key = fingerprint(parts)
     try:
-        return stack.enter_context(Checkpoints(checkpoints_folder() / key))
+        return stack.enter_context(Checkpoints(checkpoints_folder() / key, parts))
     except InputError:
         if repository() == root():
             raise
-        return stack.enter_context(Checkpoints(root() / ".checkpoints" / key))
+        return stack.enter_context(Checkpoints(root() / ".checkpoints" / key, parts))
 
 
 def _resume(
@@ -152,6 +161,9 @@ def _resume(
         if made_with.items() <= before.items():
             return saved, before
         made_with["begun_with"] = before
+    elif checkpoints:
+        for reason in checkpoints.refused():
+            print(f"{state.model}: begins anew, as a checkpoint does not fit: {reason}")
     return saved, made_with
 
 
@@ -178,19 +190,22 @@ def _pause(
     checkpoints: Checkpoints | None,
     tracker: Tracker | None,
     made_with: dict[str, Any],
-    processes: Processes,
+    votes: Votes,
     stop: Stop,
     epoch_ended: bool,
 ) -> None:
     """Save if a checkpoint is due; save and exit if a signal has asked to stop."""
-    number = processes.highest(stop.signal)
-    if checkpoints and tracker and (number or checkpoints.due(epoch_ended=epoch_ended)):
-        state.check_finite()
-        step = state.total_steps
-        saved = {"state": state.to_checkpoint(), "tracker": tracker.to_checkpoint(step)}
-        checkpoints.write(saved | {"made_with": made_with}, step)
+    asked = checkpoints is not None and checkpoints.due(epoch_ended=epoch_ended)
+    number, due = votes.highest(stop.signal, asked)
+    if not number and not due:
+        return
+    state.check_finite()
+    saved, step = state.to_checkpoint(), state.total_steps
+    if checkpoints and tracker:
+        values = {"state": saved, "tracker": tracker.to_checkpoint(step), "made_with": made_with}
+        checkpoints.write(values, step)
     if number:
-        if processes.main:
+        if checkpoints:
             print(
                 f"stopped by {Signals(number).name} in epoch {state.epoch} after {state.step} "
                 "steps: saved; the same command goes on from here",
@@ -223,19 +238,14 @@ def _save_weights(
 
 
 def _conclude(
-    state: TrainingState,
-    tracker: Tracker,
-    compute: Compute,
-    processes: Processes,
-    layers: list[dict[str, Any]],
-    images_per_epoch: int,
+    state: TrainingState, tracker: Tracker, compute: Compute, layers: list[dict[str, Any]]
 ) -> None:
     """Print the run's last line: its accuracy, its speed, and how close that is to the peak."""
-    images, seconds = images_per_epoch * len(state.rows), sum(tracker.seconds)
-    operations = 6 * sum(layer["multiply_accumulates"] for layer in layers) * images
-    peak = processes.count * probe(compute)
+    speed, seconds = tracker.images_per_second, sum(tracker.seconds)
+    operations = 6 * sum(layer["multiply_accumulates"] for layer in layers) * speed
+    peak = state.processes.count * probe(compute)
     print(
         f"{state.model}: validation accuracy {state.kept_row.validation_accuracy:.4f}, "
-        f"{seconds:.1f} s, {images / seconds:,.0f} images/s, {operations / seconds / peak:.0%} "
+        f"{seconds:.1f} s, {speed:,.0f} images/s, {operations / peak:.0%} "
         f"of the {compute.device}'s measured {peak / 1e9:,.0f} GFLOP/s"
     )

@@ -3,14 +3,17 @@
 import copy
 import math
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import SGD
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.recipes import Recipe
-from fashion_cnn.training.optimization import make_optimizer, make_schedule
+from fashion_cnn.training.distributed import ALONE, Processes
+from fashion_cnn.training.optimization import learning_rates, make_optimizer
 from fashion_cnn.training.snapshots import Snapshots
 
 
@@ -33,7 +36,17 @@ class TrainingState:
     generator's state needs to be saved.
     """
 
-    def __init__(self, model: str, network: nn.Module, recipe: Recipe, steps: int) -> None:
+    def __init__(
+        self,
+        model: str,
+        network: nn.Module,
+        recipe: Recipe,
+        steps: int,
+        *,
+        log_interval: int = 50,
+        processes: Processes = ALONE,
+        scaled: bool = False,
+    ) -> None:
         """Begin before the first step.
 
         Args:
@@ -41,24 +54,40 @@ class TrainingState:
             network: on its device.
             recipe: how to train it.
             steps: per epoch.
+            log_interval: steps between two points of TensorBoard's training loss.
+            processes: those that train the network together.
+            scaled: whether losses are scaled, so that float16 holds their gradients.
         """
         self.model = model
         self.steps = steps
         self.network = network
         self.recipe = recipe
+        self.log_interval = log_interval
+        self.processes = processes
+        device = next(network.parameters()).device
         self.optimizer = make_optimizer(network, recipe)
-        self.schedule = make_schedule(self.optimizer, recipe, recipe.epochs * steps)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=scaled)
+        if scaled and isinstance(self.optimizer, SGD) and recipe.momentum:
+            # A first step that the scaler leaves out would leave torch's own without values.
+            for parameter in network.parameters():
+                self.optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        peaks = [group["peak"] for group in self.optimizer.param_groups]
+        self._course = learning_rates(peaks, recipe, recipe.epochs * steps)
+        self.rates = [*islice(self._course, steps)]
         self.average = None if recipe.ema_decay is None else copy.deepcopy(network)
         self.snapshots: Snapshots | None = None
         self.rows: list[Epoch] = []
         self.best: dict[str, Tensor] = {}
         self.step = 0
-        # The rate at the epoch's first step.
-        self.learning_rate = self._current_rate()
-        # Over the epoch's images so far: sum of the losses, number of correct predictions.
-        self.sums = torch.zeros(2, device=next(network.parameters()).device)
-        # The losses of the steps since the last log entry.
-        self.losses: list[Tensor] = []
+        # On the device: steps in this epoch, and losses since the last log entry.
+        self.counts = torch.zeros(2, dtype=torch.int64, device=device)
+        # Of this process, over the epoch's images so far: sum of the losses, number of correct
+        # predictions.
+        self.sums = torch.zeros(2, device=device)
+        # This process's part of the losses of the steps since the last log entry, which are
+        # `pending`.
+        self.losses = torch.zeros(log_interval, device=device)
+        self.pending = 0
 
     @property
     def epoch(self) -> int:
@@ -110,20 +139,26 @@ class TrainingState:
         for kept, newest in zip(self.average.buffers(), self.network.buffers(), strict=True):
             kept.copy_(newest)
 
-    def check_finite(self) -> None:
-        """Check the losses of the steps since the last log entry.
+    def check_finite(self) -> Tensor:
+        """Return the losses of the steps since the last log entry.
 
         Raises:
             InputError: one is not finite; names epoch, step, learning rate and what to try.
         """
-        for index, loss in enumerate(torch.stack(self.losses).tolist() if self.losses else []):
+        losses = self.processes.sum(self.losses)[: self.pending]
+        for step, loss in enumerate(losses.tolist(), self.step - self.pending + 1):
             if not math.isfinite(loss):
-                step = self.step - len(self.losses) + 1 + index
                 raise self.not_finite("loss", loss, step)
+        return losses
+
+    def forget_losses(self) -> None:
+        """Begin anew to collect the losses of steps, after a log entry."""
+        self.pending = 0
+        self.counts[1].zero_()
 
     def not_finite(self, quantity: str, value: float, step: int) -> InputError:
         """Return the error that `quantity` is not finite at `step` of the epoch."""
-        rate, model = self._current_rate(), self.model
+        rate, model = self.rates[max(step, 1) - 1][0], self.model
         return InputError(
             f"{model}: the {quantity} is {value} in epoch {self.epoch}, step {step} of "
             f"{self.steps}, at learning rate {rate:.3g}: lower {model}.learning_rate, raise "
@@ -134,8 +169,10 @@ class TrainingState:
         """Record an epoch's results and go to the start of the next."""
         self.rows.append(row)
         self.step = 0
-        self.learning_rate = self._current_rate()
+        self.counts[0].zero_()
         self.sums.zero_()
+        if not self.finished:
+            self.rates = [*islice(self._course, self.steps)]
         if self.snapshots:
             self.snapshots.add(row.epoch, self.validated)
         if self.recipe.keep == "best" and self.best_row is row:
@@ -153,42 +190,46 @@ class TrainingState:
         return {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "average": self.average.state_dict() if self.average else {},
             "best": self.best,
             "snapshots": self.snapshots.to_checkpoint() if self.snapshots else {},
             "rows": [asdict(row) for row in self.rows],
             "step": self.step,
-            "learning_rate": self.learning_rate,
-            "sums": self.sums,
-            "losses": torch.stack(self.losses) if self.losses else torch.zeros(0),
+            "sums": self.processes.gather(self.sums),
+            "losses": self.processes.gather(self.losses)[:, : self.pending],
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Resume from what `to_checkpoint` returned."""
         self.network.load_state_dict(saved["network"])
+        rates = [group["lr"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(saved["optimizer"])
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self.scaler.load_state_dict(saved["scaler"])
         for parameter, values in self.optimizer.state.items():
             for name, value in values.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
                     # A fused step reads both in memory order: both need the same layout.
                     values[name] = torch.empty_like(parameter).copy_(value)
-        self.schedule.load_state_dict(saved["schedule"])
         if self.average:
             self.average.load_state_dict(saved["average"])
         self.best = saved["best"]
         if self.snapshots:
             self.snapshots.restore(saved["snapshots"])
         self.rows = [Epoch(**row) for row in saved["rows"]]
+        for _ in self.rows[: self.recipe.epochs - 1]:
+            self.rates = [*islice(self._course, self.steps)]
         self.step = saved["step"]
-        self.learning_rate = saved["learning_rate"]
-        self.sums.copy_(saved["sums"])
-        self.losses = [*saved["losses"].to(self.sums.device)]
+        self.sums.copy_(self.processes.own(saved["sums"]))
+        # The log's interval may be another now.
+        self.pending = min(saved["losses"].shape[1], self.total_steps % self.log_interval)
+        losses = self.processes.own(saved["losses"])
+        self.losses[: self.pending] = losses[len(losses) - self.pending :].to(self.losses.device)
+        self.counts.copy_(torch.tensor([self.step, self.pending]))
 
     def size(self) -> int:
         """Return about how many bytes a checkpoint takes: the weights and their copies."""
         weights = sum(4 * parameter.numel() for parameter in self.network.parameters())
         return weights * (1 + self.recipe.extra_weight_copies())
-
-    def _current_rate(self) -> float:
-        return float(self.schedule.get_last_lr()[0])

@@ -40,10 +40,15 @@ class Tracker:
         self.seconds: list[float] = []
         self.elapsed = 0.0
         self.since: float | None = None
+        # For the speed, without starting up (libraries, compilation, CUDA graph): the images of the
+        # current epoch, the seconds of it that do not count, and the sums over the epochs before.
+        self.warm, self.images, self.start_up = False, 0, 0.0
+        self.measured = [0.0, 0.0]
         if resumed is None:
             shutil.rmtree(self.runs, ignore_errors=True)
         else:
             self.seconds, self.elapsed = resumed["seconds"], resumed["elapsed"]
+            self.start_up, self.measured = self.elapsed, resumed["measured"]
             self._cut_events(resumed["events"])
         # A running TensorBoard has read what was cut off: the step makes it drop that.
         self.writer = SummaryWriter(self.runs, purge_step=resumed and resumed["step"] + 1)
@@ -62,7 +67,11 @@ class Tracker:
         """Return the times so far and the sizes of TensorBoard's files, after `step` steps."""
         self.writer.flush()
         events = {path.name: path.stat().st_size for path in self._events()}
-        seconds = {"seconds": self.seconds, "elapsed": self._elapsed()}
+        seconds = {
+            "seconds": self.seconds,
+            "elapsed": self._elapsed(),
+            "measured": self.measured,
+        }
         return seconds | {"step": step, "events": events}
 
     def begin(
@@ -92,6 +101,20 @@ class Tracker:
         self.bar.update(done)
         self.bar.set_description(f"{self.model} epoch {epoch}/{epochs}")
 
+    def trained(self, images: int, *, warm: bool) -> None:
+        """Count a step's images; `warm` is whether the steps have come to their speed."""
+        self.bar.update(images)
+        self.images += images
+        if warm and not self.warm:
+            self.images, self.start_up = 0, self._elapsed()
+        self.warm = warm
+
+    @property
+    def images_per_second(self) -> float:
+        """The speed so far, without starting up and validation."""
+        images, seconds = self.measured
+        return images / seconds
+
     def training(self, loss: float, gradient_norm: float, step: int) -> None:
         """Log the mean loss since the last call and the norm of the gradients after `step`."""
         self.writer.add_scalar("loss/training, running", loss, step)
@@ -120,21 +143,24 @@ class Tracker:
         """
         row, seconds = rows[-1], self.elapsed
         self.seconds.append(seconds)
-        self.elapsed = 0.0
+        counted = (self.images, seconds - self.start_up) if self.images else (images, seconds)
+        self.measured = [before + now for before, now in zip(self.measured, counted, strict=True)]
+        self.images, self.start_up, self.elapsed = 0, 0.0, 0.0
+        speed = counted[0] / counted[1]
         self.write(rows, kept, made_with)
         for name, value in asdict(row).items():
             if name != "epoch":
                 prefix, _, quantity = name.partition("_")
                 tag = name if prefix == "learning" else f"{quantity}/{prefix}"
                 self.writer.add_scalar(tag, value, step)
-        self.writer.add_scalar("images per second", images / seconds, step)
+        self.writer.add_scalar("images per second", speed, step)
         self.writer.flush()
         tqdm.write(
             f"{self.model} epoch {row.epoch}: train loss {row.train_loss:.4f}, "
             f"train accuracy {row.train_accuracy:.4f}, "
             f"validation loss {row.validation_loss:.4f}, "
             f"validation accuracy {row.validation_accuracy:.4f}, "
-            f"{seconds:.1f} s, {images / seconds:.0f} images/s"
+            f"{seconds:.1f} s, {speed:.0f} images/s"
         )
 
     def write(self, rows: Sequence[Epoch], kept: Epoch, made_with: Mapping[str, Any]) -> None:
