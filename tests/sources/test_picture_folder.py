@@ -111,10 +111,28 @@ def test_what_cannot_be_read_is_named_counted_and_allowed_by_number(
     assert "left out 3 file(s) that can't be read:" in capsys.readouterr().out
 
 
+def test_what_is_beside_the_classes_and_what_is_lacking_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("train/a/1", "train/b/1", "train/c", "test/a/1", "val/a/1"):
+        save(tmp_path / f"{name}.png")
+    (tmp_path / "train" / "a" / "2.png").symlink_to("nowhere")
+    classes, found = picture_folder.read(tmp_path, settings(unreadable=1))
+    assert (classes, found["train"].files) == (("a", "b"), ["train/a/1.png", "train/b/1.png"])
+    said = capsys.readouterr().out
+    assert f"left out of {tmp_path}, as they are in no class's folder: 'val'\n" in said
+    assert f"left out of {tmp_path / 'train'}, as they are in no class's folder: 'c.png'\n" in said
+    assert "  train/a/2.png: no such file\n" in said
+    assert "warning: no picture to test on of 'b': the accuracy says nothing of it\n" in said
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ((), "expected four IDX files, or 2 to 256 folders"),
+        ((), "expected four IDX files, a folder per class, or train and test .*, got no folder"),
+        (("Train/a/1.png", "Train/b/1.png", "Test/a/1.png"), "got 'Test', 'Train'"),
+        (("train/a/1.png", "train/b/1.png"), "got 'train'"),
+        (("train/a/1.png", "train/b/x.txt", "test/a/1.png"), "no picture to train on of 'b': add"),
         (("one/1.png", "one/2.png"), "got 1 folders"),
         (("label/1.png", "two/1.png"), "no class may have the name 'label'"),
         (("one/1.png", "two/1.png"), "leaves none to train or none to test: add pictures"),

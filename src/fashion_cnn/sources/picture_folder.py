@@ -16,6 +16,7 @@ SUBSETS = ("train", "test")
 # A label is a byte.
 MOST_CLASSES = 256
 SHOWN = 10
+SPLITS = {*SUBSETS, "val", "valid", "validation"}
 
 
 class File(NamedTuple):
@@ -47,14 +48,24 @@ def read(folder: Path, settings: Dataset) -> tuple[tuple[str, ...], dict[str, Re
         InputError: there is no such folder in it, a class has too few pictures, or more files
             than allowed can't be read; they are named.
     """
-    if all((folder / subset).is_dir() for subset in SUBSETS):
+    names = _folders(folder)
+    both = {*names} >= {*SUBSETS}
+    if not both and {name.casefold() for name in names} <= SPLITS:
+        raise InputError(
+            f"{folder}: expected four IDX files, a folder per class, or train and test with a "
+            f"folder per class in each, got {_listed(names) or 'no folder'}"
+        )
+    if both:
         classes = _classes(folder / "train")
         if foreign := {*_folders(folder / "test")} - {*classes}:
             raise InputError(f"{folder}/test has classes that train lacks: {_listed(foreign)}")
         files = {subset: _files(folder / subset, classes) for subset in SUBSETS}
+        _tell_left_out(folder, SUBSETS)
     else:
         classes = _classes(folder)
         files = _split(_files(folder, classes), settings, folder)
+    for place in [folder / subset for subset in SUBSETS] if both else [folder]:
+        _tell_left_out(place, classes)
     size = settings.image_size or FASHION_MNIST.size[0]
     unreadable: list[str] = []
     found = {}
@@ -63,8 +74,14 @@ def read(folder: Path, settings: Dataset) -> tuple[tuple[str, ...], dict[str, Re
         if not len(found[subset].labels):
             raise InputError(f"{folder}: expected pictures to {subset}, got none that can be read")
     _judge(unreadable, settings.pictures.unreadable)
-    both = np.concatenate([each.images for each in found.values()])
-    if pictures.without_colour(both).ndim == 3:
+    for subset, each in found.items():
+        if lacking := [name for label, name in enumerate(classes) if label not in each.labels]:
+            text = f"no picture to {subset} on of {_listed(lacking)}"
+            if subset == "train":
+                raise InputError(f"{folder}: {text}: add some, or remove the class's folder")
+            print(f"warning: {text}: the accuracy says nothing of it")
+    every = np.concatenate([each.images for each in found.values()])
+    if pictures.without_colour(every).ndim == 3:
         found = {
             subset: Read(each.images[..., 0], each.labels, each.files, each.sizes)
             for subset, each in found.items()
@@ -76,6 +93,14 @@ def _folders(folder: Path) -> list[str]:
     """Return the names of the visible folders in a folder: numbers by value, others by letter."""
     names = [each.name for each in folder.iterdir() if each.is_dir() and each.name[0] != "."]
     return sorted(names, key=lambda name: (int(name) if name.isdecimal() else -1, name))
+
+
+def _tell_left_out(folder: Path, read: Sequence[str]) -> None:
+    """Print what lies visible in a folder beside the folders that are read."""
+    names = [each.name for each in folder.iterdir() if each.name[0] != "."]
+    if left := sorted({*names} - {*read}):
+        shown = _listed(left[:SHOWN]) + (f" and {len(left) - SHOWN} more" if left[SHOWN:] else "")
+        print(f"left out of {folder}, as they are in no class's folder: {shown}")
 
 
 def _classes(folder: Path) -> tuple[str, ...]:
@@ -97,7 +122,7 @@ def _files(folder: Path, classes: Sequence[str]) -> list[File]:
         File(path, label)
         for label, name in enumerate(classes)
         for path in sorted((folder / name).rglob("*"))
-        if path.is_file()
+        if (path.is_file() or (path.is_symlink() and not path.exists()))
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
 
