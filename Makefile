@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose drift-issue promote \
-	audit test test-fast test-faults test-images test-explore test-remotes check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
+	audit test test-fast test-faults mutants test-images test-explore test-remotes check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -90,6 +90,10 @@ test-explore: test-environment ## test the explore page with all of the reduced 
 test-faults: test-environment ## run the longer tests of bad input and of the machine's faults too; takes most of an hour
 	@pytest -m 'faults or not faults' tests/faults
 
+mutants: test-environment ## change the code in 300 places, one by one: do the tests notice? Goes on where it was stopped; an hour
+	@$(LOCKED) requirements/mutants.txt
+	@OMP_NUM_THREADS=1 python tests/mutants.py
+
 check: test-environment ## lint, check types and CI's workflows
 	@ruff check .
 	@ruff format --check .
@@ -118,6 +122,7 @@ lock: test-environment ## resolve the dependencies again and write requirements/
 	@uv pip compile pyproject.toml --group build --group test --constraint requirements/run.txt $(RESOLVE) --output-file requirements/test.txt
 	@uv pip compile --group remotes --constraint requirements/test.txt $(RESOLVE) --output-file requirements/remotes.txt
 	@uv pip compile --group peers --constraint requirements/test.txt $(RESOLVE) --output-file requirements/peers.txt
+	@uv pip compile --group mutants --constraint requirements/test.txt $(RESOLVE) --output-file requirements/mutants.txt
 
 bench: environment ## time training on the CPU beside the tutorial's own way; 6 minutes on an idle machine
 	@dvc repro --quiet download
