@@ -2,6 +2,7 @@
 
 import ast
 import csv
+import functools
 import json
 import os
 import re
@@ -9,8 +10,7 @@ import shlex
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +26,7 @@ from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.trained import weights
 from fashion_cnn.visualize.extraction import convolutions
 from tests.conftest import ROOT, Shell, SmokeRun, link_environment, put_preset
+from tests.processes import running, wait_until
 from tests.terminal import in_terminal
 
 MODELS = tuple(TRAINING)
@@ -58,14 +59,6 @@ def ran(done: subprocess.CompletedProcess[str]) -> list[str]:
     """The stages that a `dvc repro` executed, after checking that it succeeded."""
     assert done.returncode == 0, done.stdout + done.stderr
     return sorted(re.findall(r"Running stage '(.+?)'", done.stdout))
-
-
-def wait_until(happens: Callable[[], object], seconds: float = 120) -> None:
-    """Wait for something that another process does."""
-    until = time.monotonic() + seconds
-    while not happens():
-        assert time.monotonic() < until, "it has not happened"
-        time.sleep(0.05)
 
 
 def test_every_stage_ran_once(smoke_run: SmokeRun) -> None:
@@ -182,17 +175,9 @@ def test_killed_with_all_its_processes_dvc_goes_on_from_the_checkpoint(
     text = (unchanged / "params.yaml").read_text()
     (unchanged / "params.yaml").write_text(re.sub(r"epochs: \d+", "epochs: 400", text))
 
-    def repro() -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            ("dvc", "repro", "train_lenet"),
-            cwd=unchanged,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
+    repro = functools.partial(
+        running, "dvc", "repro", "train_lenet", cwd=unchanged, environment=environment
+    )
     with repro() as killed:
         wait_until(lambda: [*unchanged.glob(".checkpoints/*/*.safetensors")])
         os.killpg(killed.pid, signal.SIGKILL)
@@ -212,32 +197,26 @@ def test_killed_with_all_its_processes_dvc_goes_on_from_the_checkpoint(
 def test_dvc_shows_each_epoch_as_it_ends(
     unchanged: Path, shell: Shell, environment: dict[str, str]
 ) -> None:
-    with subprocess.Popen(
-        ("dvc", "exp", "run", "-S", "lenet.epochs=400", "train_lenet"),
-        cwd=unchanged,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as running:
-        try:
-            metrics = unchanged / "metrics/train/lenet.json"
-            wait_until(
-                lambda: metrics.exists() and json.loads(metrics.read_text())["lenet"]["epoch"] > 2
-            )
+    command = ("dvc", "exp", "run", "-S", "lenet.epochs=400", "train_lenet")
+    with running(
+        *command, cwd=unchanged, environment=environment, output=subprocess.DEVNULL
+    ) as process:
+        metrics = unchanged / "metrics/train/lenet.json"
+        wait_until(
+            lambda: metrics.exists() and json.loads(metrics.read_text())["lenet"]["epoch"] > 2
+        )
 
-            def shown() -> int:
-                table = json.loads(shell("dvc", "exp", "show", "--json", cwd=unchanged).stdout)
-                metrics = table[0]["data"]["metrics"]["metrics/train/lenet.json"]["data"]
-                epoch: int = metrics["lenet"]["epoch"]
-                return epoch
+        def shown() -> int:
+            table = json.loads(shell("dvc", "exp", "show", "--json", cwd=unchanged).stdout)
+            metrics = table[0]["data"]["metrics"]["metrics/train/lenet.json"]["data"]
+            epoch: int = metrics["lenet"]["epoch"]
+            return epoch
 
-            first = shown()
-            assert first > 2
-            wait_until(lambda: shown() > first)
-        finally:
-            os.killpg(running.pid, signal.SIGTERM)
-            running.wait(60)
+        first = shown()
+        assert first > 2
+        wait_until(lambda: shown() > first)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(60)
     wait_until(lambda: [*unchanged.glob(".checkpoints/*/*.safetensors")])
     shutil.rmtree(unchanged / ".checkpoints")
 

@@ -9,14 +9,12 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from fashion_cnn.base import paths
-from fashion_cnn.core.compute import seeded
-from fashion_cnn.dataset.images import Transform
-from fashion_cnn.models import lenet, vgg
+from fashion_cnn.models import lenet
 from fashion_cnn.tracing import trace_network
-from fashion_cnn.trained import weights
 from fashion_cnn.training.run import train
 from tests import recipes
 from tests.conftest import ROOT, Shell
+from tests.made_weights import save_vgg
 
 Open = Callable[..., Page]
 
@@ -26,25 +24,16 @@ def project(fashion_mnist: Path, shell: Shell, tmp_path_factory: pytest.TempPath
     """A folder in which the stage has written its page."""
     folder = tmp_path_factory.mktemp("explore")
     (folder / "dvc.yaml").touch()
-    (folder / "data" / "shapes").mkdir(parents=True)
+    for name in ("data", "plots/shapes"):
+        (folder / name).mkdir(parents=True)
     (folder / "data" / "fashion_mnist").symlink_to(fashion_mnist)
     layers = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
-    (folder / "data" / "shapes" / "lenet.json").write_text(layers)
+    (folder / "plots" / "shapes" / "lenet.json").write_text(layers)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         interval, recipe = recipes.LOG_INTERVAL, recipes.lenet(epochs=2)
         train("lenet", lenet.build, recipe, recipes.dataset(), interval, keep_epochs=True)
-        with seeded(0, "initial weights"):
-            network = vgg.build(image_size=32)
-        weights.save(
-            paths.weights_file("vgg"),
-            network,
-            model="vgg",
-            architecture={"image_size": 32, "width_divisor": 8},
-            transform=Transform(32, 0.5, 0.5),
-            recipe={},
-            made_with={},
-        )
+        save_vgg(paths.weights_file("vgg"))
     done = shell("python", str(ROOT / "stages/explore.py"), cwd=folder, PYTHONPATH=ROOT / "src")
     assert done.returncode == 0, done.stderr
     return folder

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import ROOT, Shell, put_preset
+from tests.made_weights import save_vgg
 
 Run = subprocess.CompletedProcess[str]
 Stage = Callable[..., Run]
@@ -54,7 +55,7 @@ def hashes(project: Path) -> dict[str, str]:
     """The SHA-256 of everything that the stages write, but for what varies from run to run."""
     files = [
         path
-        for folder in ("data", "metrics", "plots")
+        for folder in ("data", "metrics", "plots", "written")
         for path in (project / folder).rglob("*")
         if path.is_file()
     ]
@@ -66,7 +67,7 @@ def hashes(project: Path) -> dict[str, str]:
 
 def arguments(name: str) -> tuple[str, ...]:
     """The command line of a stage."""
-    script, *given = STAGES[name]
+    script, *given = STAGES.get(name, (name,))
     return ("python", "-S", str(ROOT / "stages" / f"{script}.py"), *given)
 
 
@@ -112,6 +113,14 @@ def made(
 def project(made: Path, tmp_path: Path) -> Path:
     """A copy of `made`, for one test."""
     return shutil.copytree(made, tmp_path / "project", symlinks=True)
+
+
+def prepare(project: Path, name: str) -> None:
+    """Give a stage what it needs besides: the second network, a folder of data of its own."""
+    if name == "download":
+        (project / "data/fashion_mnist").unlink()
+    if name == "explore":
+        save_vgg(project / "data/models/vgg.safetensors")
 
 
 @functools.cache

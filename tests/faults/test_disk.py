@@ -1,25 +1,61 @@
 """A full disk: one message, nothing lost, and the same bytes once there is room again."""
 
+import functools
+import json
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from tests.conftest import ROOT
 from tests.faults.conftest import (
-    STAGES,
+    Run,
     Stage,
+    arguments,
     end_is_quiet,
     ends_with_a_message,
     full,
     hashes,
+    prepare,
     rare,
     with_mounts,
 )
+from tests.tools.report.conftest import project as report_project  # noqa: F401 - a fixture
 
+# Calls a program with the number of the write from which on its disk is full, or 0 for none; how it
+# ended and how many writes it made come back.
+Forked = Callable[[int], tuple[Run, int]]
+Start = Callable[[str, Path], AbstractContextManager[Forked]]
 SOURCE = Path(__file__).with_name("full_disk.c")
-# Of a stage's writes, at most so many are made to fail, spread evenly.
-MOST = 12
+HERE = SOURCE.parent
+# What each program imports: it is forked from a process that has these.
+MODULES = {
+    "check_shapes": "fashion_cnn.costs.budget,fashion_cnn.training.memory",
+    "train_lenet": "fashion_cnn.training.run",
+    "evaluate": "fashion_cnn.evaluation.measures,fashion_cnn.evaluation.tensorboard",
+    "export_images": "fashion_cnn.visualize.inspection",
+    "compare_models": "fashion_cnn.pairwise",
+    "download": "fashion_cnn.sources.overview",
+    "explore": "fashion_cnn.explore.page,fashion_cnn.explore.contents",
+    "report": "fashion_cnn.tools.report.writing",
+    "predict": "fashion_cnn.tools.prediction.predicting",
+    "export": "fashion_cnn.tools.prediction.exporting",
+}
+COMMANDS = {
+    "report": ("-m", "fashion_cnn", "report", "--output=written"),
+    "predict": ("-m", "fashion_cnn", "predict", "lenet", "picture.png", "--show=written"),
+    "export": ("-m", "fashion_cnn", "export", "lenet"),
+}
+SLOWER = [name for name in MODULES if name != "compare_models"]
+# Folders that a stage removes before it writes them, as DVC does before it runs the stage.
+REPLACED = tuple(f"plots/{name}/lenet/" for name in ("evaluate", "feature_maps", "kernels"))
+# After a failure, these two may be of an epoch that is over: a training writes them each time.
+EACH_EPOCH = {"metrics/train/lenet.json", "plots/training/lenet.csv"}
 
 
 @pytest.fixture(scope="session")
@@ -32,48 +68,87 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def project(project: Path, stage: Stage, request: pytest.FixtureRequest) -> Path:
-    """A project in which the test's stage has run already."""
-    if "export_images" in request.node.name:
-        assert stage(project, "export_images").returncode == 0
+def forked(library: str, environment: dict[str, str]) -> Start:
+    """Start programs that are called again and again."""
+    return functools.partial(forks, library, environment)
+
+
+@contextmanager
+def forks(library: str, environment: dict[str, str], name: str, project: Path) -> Iterator[Forked]:
+    """Start a process that becomes a program whenever it is called."""
+    program = COMMANDS.get(name) or arguments(name)[2:]
+    variables = {"LD_PRELOAD": library, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        (sys.executable, "-S", SOURCE.with_name("forks.py"), MODULES[name], *program),
+        cwd=project,
+        env=environment | variables | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def call(at: int) -> tuple[Run, int]:
+            print(at, file=process.stdin, flush=True)
+            status, errors, writes = json.loads(process.stdout.readline())
+            return subprocess.CompletedProcess(program, status, "", errors), writes
+
+        yield call
+        process.stdin.close()
+
+
+def runs_well(call: Forked, project: Path) -> tuple[dict[str, str], int]:
+    """Run a program with room on its disk; return the hashes and how many writes it made."""
+    done, writes = call(0)
+    end_is_quiet(done, lines=9)
+    assert done.returncode == 0, done.stderr
+    return hashes(project), writes
+
+
+def fail(call: Forked, project: Path, at: int) -> None:
+    """Run a program whose disk is full from a write on; then again, with room."""
+    before = hashes(project)
+    done, _ = call(at)
+    assert done.stderr.splitlines()[-1].startswith("error: "), (at, done.stderr)
+    after = hashes(project)
+    lost = [name for name in before.keys() - after.keys() if not name.startswith(REPLACED)]
+    assert not lost, at
+    assert dict(after.items() - before.items()).keys() <= EACH_EPOCH, at
+    ends_with_a_message(done, "free some space")
+    assert "its disk is full (0.0 MB are free" in done.stderr or "temporary" in done.stderr
+    # Else the program would do the same as before.
+    if after != before or (project / ".checkpoints").exists():
+        assert runs_well(call, project)[0] == before, at
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> Path:
+    """A project for a program."""
+    if name == "report":
+        made: Path = request.getfixturevalue("report_project")
+        return shutil.copytree(made, tmp_path / "report", symlinks=True)
+    project: Path = request.getfixturevalue("project")
+    prepare(project, name)
+    Image.effect_noise((28, 28), 50).save(project / "picture.png")
     return project
 
 
-def fail(project: Path, name: str, at: int, library: str, stage: Stage) -> None:
-    """Run a stage whose disk is full from a write on; then again, with room."""
-    before = hashes(project)
-    done = stage(project, name, LD_PRELOAD=library, FAIL_AT=str(at), PYTHONDONTWRITEBYTECODE="1")
-    ends_with_a_message(done, "free some space")
-    changed = dict(hashes(project).items() - before.items())
-    # A training writes these two after each epoch.
-    assert changed.keys() <= {"metrics/train/lenet.json", "plots/training/lenet.csv"}, at
-    done = stage(project, name)
-    assert done.returncode == 0, done.stderr
-    assert hashes(project) == before, at
+@pytest.mark.parametrize("name", ["train_lenet"])
+def test_full_in_the_middle_of_a_training(name: str, place: Path, forked: Start) -> None:
+    with forked(name, place) as call:
+        _, writes = runs_well(call, place)
+        fail(call, place, writes // 2)
 
 
-@pytest.mark.parametrize(("name", "at"), [("compare_models", 1), ("train_lenet", 30)])
-def test_from_some_write_on(name: str, at: int, project: Path, library: str, stage: Stage) -> None:
-    fail(project, name, at, library, stage)
-
-
-@pytest.mark.faults
-@pytest.mark.parametrize("name", STAGES)
-def test_from_every_write_on(
-    name: str, project: Path, library: str, stage: Stage, fashion_mnist: Path, tmp_path: Path
-) -> None:
-    if name == "download":
-        (project / "data/fashion_mnist").unlink()
-    counted = tmp_path / "writes"
-    done = stage(
-        project, name, LD_PRELOAD=library, WRITES=str(counted), PYTHONDONTWRITEBYTECODE="1"
-    )
-    assert done.returncode == 0
-    count = int(counted.read_text())
-    places = sorted({1 + place * (count - 1) // MOST for place in range(MOST + 1)})
-    print(f"{name}: {count} writes, {len(places)} made to fail")
-    for at in places:
-        fail(project, name, at, library, stage)
+@pytest.mark.parametrize("name", ["compare_models", *rare(*((name,) for name in SLOWER))])
+def test_full_from_every_write_on(name: str, place: Path, forked: Start) -> None:
+    with forked(name, place) as call:
+        runs_well(call, place)
+        _, writes = runs_well(call, place)
+        print(f"{name}: {writes} writes, each made to fail")
+        for at in range(1, writes + 1):
+            fail(call, place, at)
 
 
 TRAINING = (

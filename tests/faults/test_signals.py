@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.conftest import Run, Stage, arguments, end_is_quiet, hashes, rare
+from tests.faults.conftest import STAGES, Run, Stage, arguments, end_is_quiet, hashes, prepare, rare
+from tests.processes import running
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 COMMANDS = {
@@ -24,14 +25,7 @@ def stop(
     command: tuple[str, ...], number: int, after: float, cwd: Path, environment: dict[str, str]
 ) -> Run:
     """Send a signal so many seconds after a program has begun to listen to it."""
-    with subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with running(*command, cwd=cwd, environment=environment, errors=subprocess.PIPE) as process:
         # Python itself shows a traceback for Ctrl-C while it starts, before any of our code.
         while process.poll() is None and not listens(process.pid):
             time.sleep(0.001)
@@ -79,18 +73,13 @@ def test_killed_at_random_and_run_again_the_bytes_are_the_same(
     seed: int, project: Path, stage: Stage, environment: dict[str, str]
 ) -> None:
     drawn = random.Random(seed)
-    name = drawn.choice(["check_shapes", "train_lenet", "evaluate", "export_images"])
-    if name == "export_images":
+    name = drawn.choice([*STAGES, "explore"])
+    prepare(project, name)
+    if name in ("download", "explore", "export_images"):
         assert stage(project, name).returncode == 0
     before = hashes(project)
     variables = environment | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        arguments(name),
-        cwd=project,
-        env=variables,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
+    with running(*arguments(name), cwd=project, environment=variables) as process:
         time.sleep(drawn.uniform(0, 8))
         process.kill()
     done = stage(project, name)

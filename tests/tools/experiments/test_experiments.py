@@ -4,7 +4,6 @@ import fcntl
 import json
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from ruamel.yaml import YAML
 from fashion_cnn.tools.experiments.collecting import Experiment
 from fashion_cnn.tools.experiments.comparing import table
 from tests.conftest import Shell, put_preset
+from tests.processes import running
 
 GRID = [(rate, seed) for rate in (0.002, 0.004, 0.006, 0.008) for seed in (0, 1)]
 SWEEP = "trials: 2\nlenet:\n  learning_rate: {low: 0.002, high: 0.008, log: true}\n"
@@ -187,12 +187,11 @@ def interrupt(
     """Stop a command of the package in its first training; return what it had printed."""
     logs = folder / "runs/experiments"
     before = set(logs.glob("*"))
-    with subprocess.Popen(
-        (sys.executable, "-m", "fashion_cnn", *command),
+    with running(
+        *(sys.executable, "-m", "fashion_cnn", *command),
         cwd=folder,
-        env=environment | {"PYTHONPATH": "src"},
-        stdout=subprocess.PIPE,
-        text=True,
+        environment=environment | {"PYTHONPATH": "src"},
+        errors=None,
     ) as process:
         while not any(
             "Running stage 'train_lenet'" in log.read_text() for log in {*logs.glob("*")} - before
@@ -201,11 +200,11 @@ def interrupt(
             time.sleep(0.1)
         process.send_signal(number)
         printed, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
-    # Nothing goes on alone.
-    copies = str(folder / ".dvc/tmp/exps/")
-    processes = psutil.process_iter(["cmdline", "cwd"])
-    assert not [each.info for each in processes if (each.info["cwd"] or "").startswith(copies)]
+        assert process.returncode == 128 + number
+        # Nothing goes on alone.
+        copies = str(folder / ".dvc/tmp/exps/")
+        processes = psutil.process_iter(["cmdline", "cwd"])
+        assert not [each.info for each in processes if (each.info["cwd"] or "").startswith(copies)]
     return printed
 
 
