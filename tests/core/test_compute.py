@@ -25,6 +25,15 @@ def test_a_device_that_the_machine_lacks_is_refused(device: str) -> None:
         compute.prepare(device, "auto")
 
 
+@pytest.mark.parametrize("capability", ["avx512_bf16", "amx_bf16", "bf16", "avx2"])
+def test_auto_is_bfloat16_where_the_processor_has_it(
+    capability: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {capability: True, "amx": False})
+    expected = "float32" if capability == "avx2" else "bfloat16"
+    assert compute.resolve("cpu", "auto").precision == expected
+
+
 def test_prepare_gives_cublas_the_fixed_workspace_that_determinism_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

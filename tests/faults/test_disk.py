@@ -52,6 +52,8 @@ COMMANDS = {
     "export": ("-m", "fashion_cnn", "export", "lenet"),
 }
 SLOWER = [name for name in MODULES if name != "compare_models"]
+# Of more writes than twice as many, every second, third, ... is made to fail.
+MOST = 120
 # Folders that a stage removes before it writes them, as DVC does before it runs the stage.
 REPLACED = tuple(f"plots/{name}/lenet/" for name in ("evaluate", "feature_maps", "kernels"))
 # After a failure, these two may be of an epoch that is over: a training writes them each time.
@@ -116,7 +118,8 @@ def fail(call: Forked, project: Path, at: int) -> None:
     assert not lost, at
     assert dict(after.items() - before.items()).keys() <= EACH_EPOCH, at
     ends_with_a_message(done, "free some space")
-    assert "its disk is full (0.0 MB are free" in done.stderr or "temporary" in done.stderr
+    named = ("its disk is full (0.0 MB are free", "No usable temporary", "DVC's databases below")
+    assert any(each in done.stderr for each in named)
     # Else the program would do the same as before.
     if after != before or (project / ".checkpoints").exists():
         assert runs_well(call, project)[0] == before, at
@@ -146,8 +149,10 @@ def test_full_from_every_write_on(name: str, place: Path, forked: Start) -> None
     with forked(name, place) as call:
         runs_well(call, place)
         _, writes = runs_well(call, place)
-        print(f"{name}: {writes} writes, each made to fail")
-        for at in range(1, writes + 1):
+        # The report's are hundreds, nearly all of them in DVC's databases.
+        places = range(writes, 0, -max(1, writes // MOST))
+        print(f"{name}: {writes} writes, {len(places)} made to fail")
+        for at in places:
             fail(call, place, at)
 
 

@@ -56,3 +56,21 @@ def test_a_lock_that_is_missing_or_damaged_is_an_error(toy: Path) -> None:
     (toy / "dvc.lock").unlink()
     with pytest.raises(NoFileError, match=r"dvc\.lock is not in the workspace"):
         lockfile.read(Revision(toy))
+
+
+def test_what_was_made_of_an_older_output_is_stale_and_all_that_came_of_it() -> None:
+    def file(stage: str, path: str, md5: str = "new") -> lockfile.LockedFile:
+        return lockfile.LockedFile(stage, path, md5, 1)
+
+    outputs = [file("train", "model"), file("evaluate", "answers"), file("compare", "table")]
+    inputs = [file("evaluate", "model"), file("compare", "answers"), file("train", "code")]
+    stages = ("train", "evaluate", "compare")
+
+    def stale() -> dict[str, str]:
+        return lockfile.stale(lockfile.Lockfile(stages, tuple(inputs), tuple(outputs)))
+
+    assert stale() == {}
+    inputs[1] = file("compare", "answers", "old")
+    assert stale() == {"table": "compare"}
+    inputs[:2] = [file("evaluate", "model", "old"), file("compare", "answers")]
+    assert stale() == {"answers": "evaluate", "table": "compare"}

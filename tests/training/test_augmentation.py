@@ -67,3 +67,17 @@ def test_a_rectangle_of_2_to_40_percent_is_blacked_out(pixels: torch.Tensor) -> 
         assert int(mask.sum()) == int(rows.sum()) * int(columns.sum())  # a rectangle
         assert 0.01 < mask.float().mean() < 0.45
     assert not torch.equal(erased[touched][0], erased[touched][1])
+
+
+def test_a_rectangle_lies_where_it_is_drawn_and_has_a_pixel_at_least() -> None:
+    draws = draw(400, 0)
+    white = torch.ones(400, 1, 28, 20, dtype=torch.uint8)
+    erased = augment(white, draws, NONE.model_copy(update={"erase": 1.0}))[:, 0] == 0
+    for mask, top, left in zip(erased, draws[:, 6], draws[:, 7], strict=True):
+        # As torchvision's RandomErasing: evenly from the first place to the last that has room.
+        for lines, place, size in ((mask.any(dim=1), top, 28), (mask.any(dim=0), left, 20)):
+            assert int(lines.float().argmax()) == int(place * (size - lines.sum() + 1))
+    # 2% of 9 pixels, square, at the end of its range.
+    least = torch.tensor([[0, 0, 0, 0, 0, 0.5, 0.9, 0.9]])
+    small = augment(white[:1, :, :3, :3], least, NONE.model_copy(update={"erase": 1.0}))
+    assert small[0, 0].tolist() == [[1, 1, 1], [1, 1, 1], [1, 1, 0]]

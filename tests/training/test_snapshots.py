@@ -47,6 +47,17 @@ def test_as_many_epochs_as_fit_are_kept_and_always_the_last(epochs: int, kept: l
     assert sum(tensor.nbytes for tensor in snapshots.tensors.values()) <= MAX_BYTES
 
 
+def test_a_resumed_training_goes_on_with_the_copies_so_far() -> None:
+    network, other = lenet.build(), lenet.build()
+    first, resumed = Snapshots(network, 2), Snapshots(other, 2)
+    resumed.restore(first.to_checkpoint())
+    resumed.add(1, other)
+    assert resumed.epochs == [0, 1]
+    for name, rows in resumed.tensors.items():
+        assert torch.equal(rows[0], network.state_dict()[name].half())
+        assert torch.equal(rows[1], other.state_dict()[name].half())
+
+
 def test_of_a_network_too_large_nothing_is_kept() -> None:
     assert Snapshots(lenet.build(image_size=112), 5).tensors == {}
 

@@ -30,6 +30,21 @@ def test_the_curve_can_be_watched_during_training(tmp_path: Path) -> None:
             assert [each["epoch"] for each in timing] == [*range(1, epoch + 1)]
 
 
+def test_what_was_logged_after_a_checkpoint_is_cut_off(tmp_path: Path) -> None:
+    with Tracker(tmp_path, "lenet") as tracker:
+        tracker.writer.add_scalar("loss", 1.0, 1)
+        saved = tracker.to_checkpoint(1)
+        (events,) = (tmp_path / "runs/lenet").glob("events.*")
+        before = events.read_bytes()
+        tracker.writer.add_scalar("loss", 2.0, 2)
+    later = events.with_name("events.out.tfevents.later")
+    later.touch()
+    assert len(events.read_bytes()) > len(before)
+    with Tracker(tmp_path, "lenet", resumed=saved):
+        assert events.read_bytes() == before
+        assert not later.exists()
+
+
 def test_predictions_are_titled_green_where_right_and_red_where_wrong() -> None:
     images = Images(torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.tensor([9, 0]))
     logits = torch.zeros(2, 10)

@@ -30,7 +30,16 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # A name that the terminal's encoding lacks is escaped, as it is on stderr.
         sys.stdout.reconfigure(errors="backslashreplace")
-    command(**arguments)
+    try:
+        command(**arguments)
+    except Exception as error:
+        if type(error).__module__ != "sqlite3":
+            raise
+        # In these DVC keeps what it knows of files.
+        raise InputError(
+            f"DVC's databases below {root() / '.dvc' / 'tmp'} or /var/tmp/dvc can't be written "
+            f"({error}): free some space there, or make them writable, and run it again"
+        ) from error
 
 
 def parser() -> ArgumentParser:

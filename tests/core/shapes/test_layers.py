@@ -155,6 +155,11 @@ def test_wrong_arguments_are_named(layer: Layer, shape: tuple[int, ...], message
         layer.output(shape)
 
 
+def test_costs_name_a_wrong_argument_too() -> None:
+    with pytest.raises(ShapeError, match="features: expected a positive integer, got 0"):
+        Linear(0).multiply_accumulates((360,))
+
+
 def test_a_row_holds_what_a_layer_gives_and_costs() -> None:
     image, conv = trace([Input(3, (12, 10), name="image"), Conv(8, 3, stride=2, kind="Conv2d")])
     assert image == TracedLayer("image", "Input", IMAGE, 0, 0, 4 * 3 * 12 * 10, (1, 1))

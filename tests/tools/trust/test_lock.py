@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.tools.trust import lock
 from tests.conftest import ROOT, Shell
@@ -19,6 +20,16 @@ def edit(path: Path, pattern: str, replacement: str) -> None:
 def test_a_fresh_clone_without_data_has_no_fault(toy: Path) -> None:
     assert not (toy / "data/model").exists()
     assert lock.faults(toy) == []
+
+
+def test_the_command_says_that_all_belongs_together(
+    toy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(toy)
+    # The toy has no networks.
+    monkeypatch.setattr(params, "load", dict)
+    lock.check()
+    assert capsys.readouterr().out.startswith("dvc.lock, dvc.yaml, params.yaml, code, ")
 
 
 def test_other_data_in_the_workspace_changes_nothing(toy: Path) -> None:
@@ -66,6 +77,8 @@ def test_of_a_section_the_keys_that_differ_are_named(toy: Path, shell: Shell) ->
 def test_a_missing_file_is_named(toy: Path) -> None:
     (toy / "metrics.json").unlink()
     assert lock.faults(toy) == ["metrics.json deleted: train"]
+    (toy / "params.yaml").unlink()
+    assert lock.faults(toy) == ["params.yaml deleted: train", "metrics.json deleted: train"]
 
 
 def test_a_stage_that_read_another_version_is_named(toy: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from tabulate import tabulate
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import written_atomically
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.tools.prediction import reading
@@ -85,7 +86,8 @@ def predictions(
         if show:
             for number, (file, picture) in enumerate(batch, shown + 1):
                 path = show / f"{number:04}-{file.stem[:60]}.png"
-                Image.fromarray(picture.pixels).save(path)
+                with written_atomically(path) as unfinished:
+                    Image.fromarray(picture.pixels).save(unfinished)
             shown += len(batch)
         stacked = torch.from_numpy(np.stack([picture.pixels for _, picture in batch]))
         # (N, H, W) or (N, H, W, 3) -> (N, C, H, W)
