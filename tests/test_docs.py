@@ -1,5 +1,6 @@
 """What README.md and docs/ show exists and works; the README's experiment is really run."""
 
+import json
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from fashion_cnn.base import params
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.settings import merged
 from tests.conftest import ROOT, Shell
 
@@ -54,6 +56,27 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 def test_the_readme_is_short() -> None:
     assert len(README.read_text().splitlines()) <= 160
+
+
+def test_the_readmes_results_are_those_of_the_committed_run() -> None:
+    text = README.read_text()
+    rows = re.findall(r"^\| .+ \| .+ \| [\d,]+ \| \d+ \| .+ \| .+ \|$", text, re.MULTILINE)
+    assert len(rows) == len(MODELS)
+    for model, row in zip(MODELS, rows, strict=True):
+        _, _, _, parameters, epochs, accuracy, *_ = (cell.strip() for cell in row.split("|"))
+        measured = json.loads((ROOT / f"metrics/evaluate/{model}.json").read_text())
+        (more,) = measured["details"]
+        expected = [measured[model]["accuracy"], more["accuracy_low"], more["accuracy_high"]]
+        assert [*map(float, re.findall(r"0\.\d{3}", accuracy))] == pytest.approx(
+            expected, abs=5.1e-4
+        )
+        assert parameters == f"{more['parameters']:,}"
+        curve = (ROOT / f"plots/training/{model}.csv").read_text().splitlines()
+        assert epochs == str(len(curve) - 1)
+    pairs = json.loads((ROOT / "metrics/compare_models.json").read_text())["pairs"]
+    by_chance = [pair["p_value"] for pair in pairs if pair["p_value"] < 0.05]
+    named = [float(text) for text in re.findall(r"p = ([\d.]+)", text)]
+    assert sorted(named) == pytest.approx(sorted(by_chance), abs=5.1e-4)
 
 
 def test_every_page_is_linked_from_the_readme() -> None:

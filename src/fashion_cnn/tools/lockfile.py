@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import NamedTuple
@@ -52,19 +52,23 @@ def read(revision: Revision, known: Container[str] | None = None) -> Lockfile:
     return Lockfile(names, inputs, outputs)
 
 
-def stale(lock: Lockfile) -> dict[str, str]:
+def stale(lock: Lockfile, changed: Collection[str] = ()) -> dict[str, str]:
     """Return what was written from another version of a stage's output, with the stage to run.
 
     So it is after `dvc repro evaluate@lenet`: what compares LeNet with the others is of the run
     before, as is whatever was made of that.
+
+    Args:
+        lock: of the revision.
+        changed: stages whose outputs are stale too, as code, params or data have changed since.
     """
     written: dict[str, list[LockedFile]] = defaultdict(list)
     for file in lock.outputs:
         written[file.path].append(file)
         written[file.path.rpartition("/")[0]].append(file)
-    late: set[str] = set()
+    late = set(changed)
     while True:
-        found = {
+        found = {*changed} | {
             file.stage
             for file in lock.inputs
             if (made := written.get(file.path))

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -149,6 +150,11 @@ def test_an_experiment_is_shown_compared_applied_branched_and_removed(
     shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src").stdout
     assert re.search(r"^workspace, faster .* lenet.learning_rate=0.006$", shown, re.M), shown
     assert shell("dvc", "status", "evaluate@lenet", "--json", cwd=small).stdout.strip() == "{}"
+    edited = (small / "params.yaml").read_text().replace("learning_rate: 0.006", "learning_rate: 1")
+    (small / "params.yaml").write_text(edited)
+    shown = shell("python", "-m", "fashion_cnn", "compare", cwd=small, PYTHONPATH="src").stdout
+    (row,) = re.findall(r"^workspace \(.*lenet.learning_rate=1$", shown, re.M)
+    assert not re.search(r"0\.\d{4}", row), shown
     shell("git", "checkout", "-q", ".", cwd=small)
     shell("dvc", "checkout", "-q", "--force", cwd=small)
     dvc("remove", "faster")
@@ -283,6 +289,16 @@ def test_a_table_holds_only_what_differs_best_first() -> None:
     assert "later (queued)" in found
     assert table("lenet", [same, commit, other]) is None
     assert "vgg.epochs=2" in (table("vgg", [same, commit, other]) or "")
+
+
+def test_what_was_measured_before_a_change_is_not_shown_as_of_now() -> None:
+    commit, edited = experiment("main", 0.8), experiment("workspace", 0.8, **{"lenet.epochs": 9})
+    outdated = replace(edited, stale=frozenset({"metrics/train/lenet.json"}))
+    found = table("lenet", [outdated, commit])
+    assert found
+    assert "workspace (not run yet)" in re.sub(r"\s+", " ", found)
+    assert found.count("0.8000") == 1
+    assert table("vgg", [outdated, commit]) is None
 
 
 def test_a_table_tells_what_all_share_and_what_is_alike_once() -> None:

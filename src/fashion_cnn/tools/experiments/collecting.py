@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.params import whole
+from fashion_cnn.base.paths import root
 from fashion_cnn.base.settings import flatten
+from fashion_cnn.tools import lockfile
 from fashion_cnn.tools.experiments.running import as_yaml, dvc, git
+from fashion_cnn.tools.revision import NoFileError, Revision
+from fashion_cnn.tools.trust import lock
 
 # The metrics to compare, by column head: the stage that measures it, and its name.
 METRICS = {
@@ -29,6 +34,7 @@ class Experiment:
         metrics: the content of each metrics file, by path.
         inherited: names of params that come from `training`.
         revision: its commit, if it has one.
+        stale: metrics files that were measured before code, params or data changed.
     """
 
     name: str
@@ -37,6 +43,7 @@ class Experiment:
     metrics: Mapping[str, Mapping[str, Any]]
     inherited: frozenset[str] = frozenset()
     revision: str = ""
+    stale: frozenset[str] = frozenset()
 
     def differences(self, other: "Experiment", model: str) -> dict[str, Any]:
         """Return the parameters that concern a model and are not as in `other`, by name."""
@@ -48,12 +55,16 @@ class Experiment:
         }
 
     def values(self, model: str) -> list[float | None]:
-        """Return METRICS of a model; None for what was not measured on its present weights."""
-        files = {
-            stage: self.metrics.get(f"metrics/{stage}/{model}.json", {}).get(model, {})
-            for stage, _ in METRICS.values()
-        }
-        return [files[stage].get(name) for stage, name in METRICS.values()]
+        """Return METRICS of a model; None for what was not measured on what stands there."""
+        return [
+            None if path in self.stale else self.metrics.get(path, {}).get(model, {}).get(name)
+            for path, name in _places(model)
+        ]
+
+    def status(self, model: str) -> str:
+        """Return the state, or that what a model was measured on has changed since."""
+        changed = any(path in self.stale for path, _ in _places(model))
+        return "not run yet" if changed else self.state
 
     def settings(self, params: Mapping[str, Any]) -> str:
         """Return parameters by the names under which they stand in params.yaml."""
@@ -72,7 +83,10 @@ def collect(commits: Sequence[str]) -> list[list[Experiment]]:
         commit = _experiment(baseline, _name(baseline), "done")
         experiments = [commit, commit]
         if not groups:
-            experiments[0] = _experiment(working_tree, "workspace", "done")
+            workspace = _experiment(working_tree, "workspace", "done")
+            stale, edited = _outdated()
+            changed = replace(commit, stale=stale)
+            experiments = [replace(workspace, stale=stale), commit if edited else changed]
         for each in baseline["experiments"] or []:
             state = (each["executor"] or {}).get("state", "success")
             tip = each["revs"][0]
@@ -80,6 +94,23 @@ def collect(commits: Sequence[str]) -> list[list[Experiment]]:
             experiments.append(_experiment(tip, name, "done" if state == "success" else state))
         groups.append(experiments)
     return groups
+
+
+def _outdated() -> tuple[frozenset[str], bool]:
+    """Return what the working tree's stages wrote before code, params or data changed.
+
+    Also return whether anything is edited since the last commit; if not, it is as outdated.
+    """
+    with closing(Revision(root())) as revision, suppress(NoFileError):
+        lines = lock.faults(root())
+        changed = {stage for line in lines for stage in line.rpartition(": ")[2].split(", ")}
+        return frozenset(lockfile.stale(lockfile.read(revision), changed)), revision.edited
+    return frozenset(), True
+
+
+def _places(model: str) -> list[tuple[str, str]]:
+    """Return the file and the name of each of METRICS."""
+    return [(f"metrics/{stage}/{model}.json", name) for stage, name in METRICS.values()]
 
 
 def _experiment(revision: Mapping[str, Any], name: str, state: str) -> Experiment:

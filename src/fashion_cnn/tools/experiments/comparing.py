@@ -78,7 +78,7 @@ def table(model: str, experiments: list[Experiment], width: int = 100) -> str | 
     none = "no other parameter" if shared else "no parameter"
     lines = [
         [
-            _names(group),
+            _names(group, model),
             *("-" if value is None else f"{value:.4f}" for value in group[0].values(model)),
             group[0].settings(params) or none,
         ]
@@ -107,9 +107,11 @@ def _aligned(lines: list[list[str]], width: int) -> str:
 def _alike(model: str, experiments: list[Experiment]) -> list[list[Experiment]]:
     """Group the experiments that differ from the commit in a model: those alike together."""
     working_tree, commit, *others = experiments
-    groups: list[tuple[object, list[Experiment]]] = [(("done", {}, commit.values(model)), [])]
+    groups: list[tuple[object, list[Experiment]]] = [
+        ((commit.status(model), {}, commit.values(model)), [])
+    ]
     for each in [working_tree, *others]:
-        key = (each.state, each.differences(commit, model), each.values(model))
+        key = (each.status(model), each.differences(commit, model), each.values(model))
         for known, group in groups:
             if key == known:
                 group.append(each)
@@ -119,10 +121,10 @@ def _alike(model: str, experiments: list[Experiment]) -> list[list[Experiment]]:
     return [group for _, group in groups[1:]]
 
 
-def _names(group: list[Experiment]) -> str:
+def _names(group: list[Experiment], model: str) -> str:
     """Return the names of experiments that are alike, and how far they are."""
     names = [each.name for each in group]
     if len(names) > 3:
         names = [names[0], f"{names[1]} and {len(names) - 2} others"]
-    state = group[0].state
+    state = group[0].status(model)
     return ", ".join(names) + ("" if state == "done" else f" ({state})")
