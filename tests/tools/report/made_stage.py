@@ -93,6 +93,8 @@ def run(model: str) -> None:
     picture(f"plots/grad_cam/{model}.png", 2)
     for name in ("confident_mistakes", "likely_mislabelled"):
         picture(f"plots/evaluate/{model}/{name}.png", 3)
+    for name in ("confusion_normalized", "reliability"):
+        picture(f"plots/evaluate/{model}/{name}.png", int(10 * values["skill"]))
 
 
 def compare() -> None:

@@ -85,7 +85,7 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
     shutil.rmtree(copied / ".dvc" / "cache")
     for folder in ("data/predictions", "plots/kernels", "plots/evaluate"):
         shutil.rmtree(copied / folder)
-    (copied / "plots/confusion/vgg.csv").unlink()
+    (copied / "plots/classes/vgg.csv").unlink()
     (copied / "plots/training/vgg.csv").write_text("epoch\n1\n")
     (copied / "plots/grad_cam/vgg.png").unlink()
     (copied / "plots/grad_cam/vgg.png").write_bytes(b"no image")
@@ -99,7 +99,7 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
             rf"{path}\S* of the workspace at [^<]+ is not in the cache: dvc pull", html
         )
     for note in (
-        r"plots/confusion/vgg.csv is not in the workspace",
+        r"plots/classes/vgg.csv is not in the workspace",
         r"plots/training/vgg.csv of the workspace at [^<]+ has no column train_loss",
         r"plots/grad_cam/vgg.png is no image",
         r"metrics/compare_models.json of the workspace at [^<]+ cannot be read",
@@ -108,12 +108,12 @@ def test_what_the_cache_lacks_is_noted_and_the_rest_is_shown(copied: Path, tmp_p
         assert re.search(note, html), note
     # Without predictions, the intervals of the accuracies are held against each other.
     assert "overlap of Wilson intervals" in html
-    assert "Confusion of LeNet" in html
+    assert "F1 by class and network" in html
 
 
 def test_three_tests_are_judged_together() -> None:
-    # Benjamini & Hochberg: 0.048 * 3 = 0.144; 0.01 * 3 = 0.03.
-    for p_value, words in ((0.048, "They tie"), (0.01, "VGG-11 beats Reduced VGG")):
+    # Bonferroni: 0.025 * 3 = 0.075; 0.01 * 3 = 0.03.
+    for p_value, words in ((0.025, "They tie"), (0.01, "VGG-11 beats Reduced VGG")):
         pairs = [
             {"first": first, "second": second, "first_only_right": 295, "second_only_right": 346}
             | {"p_value": p}
@@ -153,7 +153,7 @@ def test_edits_since_the_run_are_named(copied: Path, tmp_path: Path) -> None:
     write(copied, "workspace", "HEAD", tmp_path)
     text = (tmp_path / "report.md").read_text()
     assert "Shown as of the last run, though these have changed since" in text
-    assert "params.yaml: lenet modified: run@lenet" in text
+    assert "params.yaml: lenet.skill modified from 3.0 to 2.0: run@lenet" in text
 
 
 def test_markup_in_a_commit_message_is_words(copied: Path, tmp_path: Path, shell: Shell) -> None:
@@ -255,7 +255,8 @@ def test_numbers_of_a_run_are_in_the_page(project: Path, report: Path) -> None:
     assert wrong != 7
     assert f"All are wrong about {wrong} of 600 images" in html
     only = int((right[0] & ~right[1]).sum()), int((~right[0] & right[1]).sum())
-    assert f"LeNet alone right: {only[0]}, Reduced VGG alone right: {only[1]}" in html
+    row = ['<th scope="row">LeNet and Reduced VGG</th>', *(f"<td>{count}</td>" for count in only)]
+    assert re.search(r"\s*".join(row), html)
     locked = (project / "dvc.lock").read_text()
     data = re.search(r"path: data/fashion_mnist\n +hash: md5\n +md5: (\S+)", locked)
     assert data is not None

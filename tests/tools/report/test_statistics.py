@@ -1,36 +1,32 @@
-"""The tests behind `more than noise`, against closed forms and torchmetrics."""
+"""The tests behind `more than noise`, against closed forms."""
 
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from torchmetrics.functional.classification import (
-    multiclass_accuracy,
-    multiclass_calibration_error,
-    multiclass_f1_score,
-)
 
 from fashion_cnn.tools.report.statistics import (
     Change,
-    Predictions,
     adjusted,
     by_intervals,
+    classes_of,
     paired,
-    reliability,
     wilson,
 )
 
 CLASSES = ("a", "b", "c")
 
 
-def answers(seed: int, skill: float, images: int = 900) -> Predictions:
+def answers(seed: int, skill: float, images: int = 900) -> pd.DataFrame:
     numbers = np.random.default_rng(seed)
     labels = np.arange(images) % 3
     logits = numbers.normal(size=(images, 3)) + skill * np.eye(3)[labels]
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Predictions(labels, shares.argmax(axis=1), shares, CLASSES)
+    table = pd.DataFrame(shares, columns=list(CLASSES))
+    table.insert(0, "label", np.array(CLASSES)[labels])
+    table.insert(1, "predicted", np.array(CLASSES)[shares.argmax(axis=1)])
+    return table
 
 
 def test_wilson_is_the_closed_form() -> None:
@@ -41,49 +37,59 @@ def test_wilson_is_the_closed_form() -> None:
     assert wilson(share, images) == pytest.approx((middle - half, middle + half))
 
 
-def test_numbers_are_torchmetrics_own() -> None:
-    before, after = answers(0, 1.0), answers(1, 2.0)
-    changes = paired(before, after)
-    for predictions, side in ((before, "before"), (after, "after")):
-        shares = torch.from_numpy(predictions.probabilities)
-        labels = torch.from_numpy(predictions.labels)
-        own = {
-            "accuracy": multiclass_accuracy(shares, labels, 3, average="micro"),
-            "top_2_accuracy": multiclass_accuracy(shares, labels, 3, average="micro", top_k=2),
-            "macro_f1": multiclass_f1_score(shares, labels, 3, average="macro"),
-            "expected_calibration_error": multiclass_calibration_error(shares, labels, 3, 15),
-            "loss": torch.nn.functional.nll_loss(shares.log(), labels),
-        }
-        for name, value in own.items():
-            assert getattr(changes[name], side) == pytest.approx(float(value), abs=1e-6), name
-
-
 def test_a_better_network_is_more_than_noise_and_the_same_is_not() -> None:
     worse, better = answers(0, 1.0), answers(0, 2.0)
     gained = paired(worse, better)
-    found = dict(zip(gained, adjusted(list(gained.values())), strict=True))
-    assert all(
-        found[name].verdict == "more than noise" for name in ("accuracy", "macro_f1", "loss")
-    )
-    low, high = found["accuracy"].low, found["accuracy"].high
-    assert low is not None
-    assert high is not None
-    assert 0 < low < found["accuracy"].difference < high
-    for change in adjusted(list(paired(worse, worse).values())):
-        assert (change.p_value, change.significant, change.verdict) == (1.0, False, "the same")
+    assert set(gained) == {
+        "accuracy",
+        "top_2_accuracy",
+        "loss",
+        "macro_f1",
+        "expected_calibration_error",
+    }
+    for name in ("accuracy", "top_2_accuracy", "macro_f1", "loss"):
+        assert gained[name].p_value < 0.01, name
+    rise = (better["label"] == better["predicted"]).mean()
+    rise -= (worse["label"] == worse["predicted"]).mean()
+    found = gained["accuracy"]
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 < found.low < rise < found.high
+    assert all(test.p_value == 1.0 for test in paired(worse, worse).values())
+
+
+def test_a_network_that_is_too_sure_is_worse_calibrated() -> None:
+    table = answers(0, 1.0)
+    sure = table.copy()
+    sure[list(CLASSES)] = np.eye(3)[table[list(CLASSES)].to_numpy().argmax(axis=1)]
+    found = paired(table, sure)
+    assert found["expected_calibration_error"].p_value < 0.01
+    assert found["accuracy"].p_value == 1.0
+
+
+def test_other_images_are_not_compared() -> None:
+    table = answers(0, 1.0)
+    assert paired(table, table.iloc[::-1].reset_index(drop=True)) == {}
+    assert paired(table, table.iloc[:-1]) == {}
+
+
+def test_a_table_without_answers_is_refused() -> None:
+    table = answers(0, 1.0, images=9)
+    assert classes_of(table) == list(CLASSES)
+    for spoilt in (table.iloc[:0], table.assign(label="hat")):
+        with pytest.raises(ValueError, match="no predictions"):
+            classes_of(spoilt)
 
 
 def test_equally_good_networks_differ_by_noise_about_as_often_as_promised() -> None:
     p_values = {"accuracy": [], "loss": [], "macro_f1": []}  # type: dict[str, list[float]]
-    for seed in range(60):
-        changes = paired(answers(2 * seed, 1.5, 300), answers(2 * seed + 1, 1.5, 300))
+    for seed in range(40):
+        tests = paired(answers(2 * seed, 1.5, 300), answers(2 * seed + 1, 1.5, 300))
         for name, kept in p_values.items():
-            p_value = changes[name].p_value
-            assert p_value is not None
-            kept.append(p_value)
+            kept.append(tests[name].p_value)
     for name, kept in p_values.items():
-        # At 5%, 3 of 60 are expected; 10 or more have a chance of 1 in 1000.
-        assert sum(value < 0.05 for value in kept) < 10, name
+        # At 5%, 2 of 40 are expected; 8 or more have a chance of 1 in 1000.
+        assert sum(value < 0.05 for value in kept) < 8, name
 
 
 def test_p_values_are_adjusted_for_their_number() -> None:
@@ -98,35 +104,3 @@ def test_without_predictions_intervals_are_held_together(after: float, apart: bo
     change = by_intervals(0.90, after, (10_000, 10_000))
     assert change.significant is apart
     assert change.p_value is None
-
-
-def test_bins_hold_every_image_once() -> None:
-    predictions = answers(0, 1.0)
-    table = reliability(predictions)
-    assert table["images"].sum() == len(predictions.labels)
-    filled = table.dropna()
-    assert np.average(filled["accuracy"], weights=filled["images"]) == pytest.approx(
-        predictions.right().mean()
-    )
-    edges = np.arange(15) / 15
-    assert (
-        (filled["confidence"] > edges[filled.index])
-        & (filled["confidence"] <= edges[filled.index] + 1 / 15)
-    ).all()
-
-
-def test_a_table_is_read_by_its_class_names() -> None:
-    table = pd.DataFrame(
-        {
-            "index": [0, 1],
-            "label": ["b", "a"],
-            "predicted": ["a", "a"],
-            "a": [0.6, 1.0],
-            "b": [0.4, 0.0],
-        }
-    )
-    found = Predictions.of(table)
-    assert found.labels.tolist() == [1, 0]
-    assert found.right().tolist() == [0, 1]
-    assert found.right_in_two().tolist() == [1, 1]
-    assert found.losses() == pytest.approx([-math.log(0.4), 0])

@@ -42,19 +42,9 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class Levels:
-    """The pipeline from its first stage to its last; of each stage the name, and lines on it."""
-
-    caption: str
-    levels: Sequence[Sequence[tuple[str, Sequence[str]]]]
-    kind: str = field(default="levels", init=False)
-
-
-@dataclass(frozen=True)
 class Picture:
-    """An image, as the address of its data, with what to see in it."""
+    """An image, as the address of its data, with what it shows and what to see in it."""
 
-    title: str
     alt: str
     source: str
     width: int
@@ -69,6 +59,7 @@ class Gallery:
     caption: str
     pictures: Sequence[Picture]
     more: Sequence[Picture] = ()
+    wide: bool = True
     kind: str = field(default="gallery", init=False)
 
 
@@ -79,6 +70,6 @@ class Section:
     name: str
     title: str
     lead: str
-    figures: Sequence[Table | Chart | Gallery | Levels]
+    figures: Sequence[Table | Chart | Gallery]
     notes: Sequence[str] = ()
     folded: bool = False

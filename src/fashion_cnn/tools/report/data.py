@@ -19,7 +19,7 @@ from fashion_cnn.sources.files import FILES
 from fashion_cnn.tools import lockfile
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
-from fashion_cnn.tools.report.compare import TITLES, Comparison
+from fashion_cnn.tools.report.comparison import TITLES, Comparison
 from fashion_cnn.tools.revision import MissingError, NoFileError, Revision
 from fashion_cnn.tools.trust import drift
 from fashion_cnn.trained import weights

@@ -1,17 +1,15 @@
-"""Sections of diagrams: training curves, confusion, classes, calibration."""
+"""Sections of diagrams: training curves, classes."""
 
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Chart, Section, Table
-from fashion_cnn.tools.report.compare import TITLES, Comparison
-from fashion_cnn.tools.report.statistics import reliability
-from fashion_cnn.tools.revision import MissingError, Revision
+from fashion_cnn.tools.report.comparison import TITLES, Comparison
+from fashion_cnn.tools.revision import MissingError
 
 COLUMNS = ("train_loss", "validation_loss", "train_accuracy", "validation_accuracy")
 MEASURES = {
@@ -46,27 +44,6 @@ def curves(comparison: Comparison) -> Section:
     return Section("curves", "Training", lead, figures, notes)
 
 
-def confusion(comparison: Comparison) -> Section:
-    """Return what each class was taken for, in both revisions where they differ."""
-    figures, notes = [], []
-    for model, title in TITLES.items():
-        drawn: list[pd.DataFrame] = []
-        for revision, side in comparison.sides():
-            try:
-                counts = _confusion(revision, model)
-            except MissingError as missing:
-                notes.append(str(missing))
-                continue
-            if not any(counts.equals(other) for other in drawn):
-                drawn.append(counts)
-                figures.append(_confusion_chart(counts, title + side))
-    lead = (
-        "A row is what the image is, a column what the network says, in percent of the row; errors "
-        "are tinted warm. Look for squares of them: classes that are taken for each other."
-    )
-    return Section("confusion", "What is taken for what", lead, figures, notes)
-
-
 def classes(comparison: Comparison) -> Section:
     """Return precision, recall and F1 of each class, in both revisions where they differ."""
     figures: list[Chart] = []
@@ -89,53 +66,6 @@ def classes(comparison: Comparison) -> Section:
             figures += _class_charts(tables, side)
     lead = "Which classes are hard, and for whom."
     return Section("classes", "Class by class", lead, figures, notes)
-
-
-def calibration(comparison: Comparison) -> Section:
-    """Return accuracy against confidence, in both revisions where they differ."""
-    figures = []
-    sides = [
-        (comparison.predictions, comparison.metrics),
-        (comparison.old_predictions, comparison.before),
-    ]
-    for model, title in TITLES.items():
-        drawn: list[pd.DataFrame] = []
-        for (_, side), (predictions, metrics) in zip(comparison.sides(), sides, strict=False):
-            if model not in predictions:
-                continue
-            table = reliability(predictions[model])
-            if not any(table.equals(other) for other in drawn):
-                drawn.append(table)
-                error = metrics[model].get("expected_calibration_error")
-                figures.append(_calibration_chart(table, title + side, error))
-    lead = (
-        "Of the answers given with 90% confidence, 90% should be right: bars on the dashed line. "
-        "Dots are the confidence itself; bins of fewer than 30 images are faint."
-    )
-    notes = [note for note in comparison.notes if "data/predictions" in note]
-    return Section("calibration", "How sure they are", lead, figures, notes)
-
-
-def _confusion(revision: Revision, model: str) -> pd.DataFrame:
-    """Return counts (classes, classes), actual by predicted, in the classes' own order."""
-    table = revision.csv(f"plots/confusion/{model}.csv", ["actual", "predicted"])
-    names = revision.csv(f"plots/classes/{model}.csv", ["class"])["class"].tolist()
-    counted = pd.crosstab(table["actual"], table["predicted"])
-    return counted.reindex(index=names, columns=names, fill_value=0)
-
-
-def _confusion_chart(counted: pd.DataFrame, title: str) -> Chart:
-    counts, names = counted.to_numpy(), [str(name) for name in counted.index]
-    errors = counts * (1 - np.eye(len(names), dtype=int))
-    row, column = np.unravel_index(errors.argmax(), errors.shape)
-    most = f"{names[row]} taken for {names[column]}, {errors[row, column]:,} times"
-    rows = [[name, *map(str, line)] for name, line in zip(names, counts, strict=True)]
-    return Chart(
-        caption=f"{title}: most often {most}",
-        label=f"Confusion of {title}. Most often: {most}",
-        svg=charts.confusion(counts, names),
-        values=Table(f"{title}: images, actual by predicted", ("", *names), rows),
-    )
 
 
 def _class_charts(tables: Mapping[str, pd.DataFrame], side: str) -> list[Chart]:
@@ -167,29 +97,6 @@ def _class_charts(tables: Mapping[str, pd.DataFrame], side: str) -> list[Chart]:
             )
         )
     return figures
-
-
-def _calibration_chart(table: pd.DataFrame, title: str, error: float | None) -> Chart:
-    bins = [
-        (float(confidence), float(accuracy), int(images))
-        for confidence, accuracy, images in table.itertuples(index=False)
-    ]
-    words = "" if error is None else f", expected error {100 * error:.2f}%"
-    rows = [
-        [
-            f"to {100 * (number + 1) / len(bins):.0f}%",
-            f"{count:,}",
-            *("–" if not count else f"{100 * share:.1f}%" for share in (confidence, accuracy)),
-        ]
-        for number, (confidence, accuracy, count) in enumerate(bins)
-    ]
-    heads = ("Confidence", "Images", "Mean confidence", "Accuracy")
-    return Chart(
-        caption=f"{title}{words}",
-        label=f"Accuracy by confidence of {title}{words}",
-        svg=charts.reliability(bins),
-        values=Table(f"{title}: accuracy by confidence", heads, rows),
-    )
 
 
 def _curve(

@@ -3,20 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-from scipy.stats import false_discovery_control
-
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.pairwise import compare as compare_models
 from fashion_cnn.tools.report import charts
 from fashion_cnn.tools.report.blocks import Cell, Chart, Section, Table
-from fashion_cnn.tools.report.compare import METRICS, TITLES, Comparison, Metric
+from fashion_cnn.tools.report.comparison import METRICS, TITLES, Comparison, Metric
 from fashion_cnn.tools.report.staleness import parameters
-from fashion_cnn.tools.report.statistics import LEVEL, Change, wilson
+from fashion_cnn.tools.report.statistics import LEVEL, wilson
 from fashion_cnn.tools.revision import MissingError, Revision
-
-SHARE = {metric.name: metric for metric in METRICS}["accuracy"]
 
 
 def networks(comparison: Comparison) -> Section:
@@ -68,31 +63,16 @@ def pairs(comparison: Comparison) -> Section:
         found = compared(comparison)
         rows = [_pair(values) for values in found["pairs"]]
         lead = (
-            f"{verdict(found)} Drawn are the images that exactly one of two networks gets right. "
-            f"All are wrong about {found['all_wrong']:,} of {found['images']:,} images."
+            f"{verdict(found)} All are wrong about {found['all_wrong']:,} of "
+            f"{found['images']:,} images."
         )
     except InputError as error:
         return Section("pairs", title, "", [], [str(error)])
     except (KeyError, TypeError, ValueError, AttributeError):
         return Section("pairs", title, "", [], ["metrics/compare_models.json cannot be read"])
-    chart = Chart(
-        caption="Images that one network alone gets right",
-        label="McNemar's test: " + "; ".join(row.tip.replace("\n", ", ") for row in rows),
-        svg=charts.pairs(rows),
-    )
-    table = Table(
-        "McNemar's exact test",
-        ("Networks", "First alone right", "Second alone right", "p"),
-        [
-            (
-                " and ".join(row.names),
-                *(f"{count:,}" for count in row.counts),
-                _p(float(values["p_value"])),
-            )
-            for row, values in zip(rows, found["pairs"], strict=True)
-        ],
-    )
-    return Section("pairs", title, lead, [chart, table])
+    heads = ("Images that one of two alone gets right", "The first", "The second", "p")
+    table = Table("McNemar's exact test", heads, rows)
+    return Section("pairs", title, lead, [table])
 
 
 def compared(comparison: Comparison) -> dict[str, Any]:
@@ -102,11 +82,12 @@ def compared(comparison: Comparison) -> dict[str, Any]:
         InputError: there is neither, or the predictions are of different images.
     """
     if set(comparison.predictions) == set(MODELS):
-        tables = {
-            model: pd.DataFrame({"actual": answers.labels, "predicted": answers.answers})
-            for model, answers in comparison.predictions.items()
-        }
-        found = compare_models(tables)
+        found = compare_models(
+            {
+                model: table[["label", "predicted"]].rename(columns={"label": "actual"})
+                for model, table in comparison.predictions.items()
+            }
+        )
     else:
         found = comparison.now.json("metrics/compare_models.json")
     return {**found, **(found.get("details") or [{}])[0]}
@@ -115,89 +96,21 @@ def compared(comparison: Comparison) -> dict[str, Any]:
 def verdict(found: dict[str, Any]) -> str:
     """Say which networks differ by more than the noise of the test images, or that they tie.
 
-    The p-values are adjusted for their number, as several tests find something more often than one.
+    Each p-value is multiplied by their number (Bonferroni): of several tests, one is below 5% by
+    chance more often than one test alone.
     """
     better = []
-    p_values = false_discovery_control([pair["p_value"] for pair in found["pairs"]])
-    for pair, p_value in zip(found["pairs"], p_values, strict=True):
+    for pair in found["pairs"]:
         names = TITLES[pair["first"]], TITLES[pair["second"]]
-        if p_value < LEVEL:
+        if pair["p_value"] * len(found["pairs"]) < LEVEL:
             first = pair["first_only_right"] > pair["second_only_right"]
             better.append(" beats ".join(names if first else names[::-1]))
     if not better:
-        return "They tie: no pair differs by more than the noise of the test images."
+        return (
+            "They tie: corrected for the number of tests, no pair differs by more than the noise "
+            "of the test images."
+        )
     return f"By more than the noise of the test images, {' and '.join(better)}."
-
-
-def changes(comparison: Comparison) -> Section:
-    """Return each number's change against the baseline, and whether it is more than noise."""
-    if comparison.same:
-        lead = (
-            "The baseline is this very commit: nothing differs. Name another with --baseline, or "
-            "make report BASELINE=..."
-        )
-        return Section("changes", "What changed", lead, [])
-    differ = ", ".join(comparison.differences[:3]) or "nothing that a result depends on"
-    more = len(comparison.differences) - 3
-    title = f"What changed: {differ}" + (f", and {more} more" if more > 0 else "")
-    lead = (
-        f"Against {comparison.baseline.title}. "
-        "More than noise: unlikely (5%, adjusted for the number of tests) if both revisions were "
-        "equally good, by a test paired by image where both revisions' predictions are in the "
-        "cache, else where 95% intervals do not overlap. The noise is that of the images; another "
-        "seed would add its own."
-    )
-    rows = []
-    for model, found in comparison.changes.items():
-        change = found.get("accuracy")
-        if change and change.low is not None and change.high is not None:
-            tip = f"{_points(change.difference)} ({_points(change.low)} to {_points(change.high)})"
-            dot = charts.Dot(model, model, change.difference, change.low, change.high, tip)
-            rows.append((TITLES[model], [dot]))
-    figures: list[Chart | Table] = [_changes(comparison)]
-    if rows:
-        ends = [v for _, (dot,) in rows for v in (dot.low or 0.0, dot.high or 0.0)]
-        figures.insert(
-            0,
-            Chart(
-                caption="Change in test accuracy, with its 95% interval",
-                label="Change in test accuracy: "
-                + "; ".join(f"{name} {dot.tip}" for name, (dot,) in rows),
-                # Never so near that a tenth of a point looks like much.
-                svg=charts.dots(rows, "change in accuracy", [-0.005, 0.005, *ends], zero=True),
-            ),
-        )
-    return Section("changes", title, lead, figures, comparison.notes)
-
-
-def _changes(comparison: Comparison) -> Table:
-    rows: list[tuple[str | Cell, ...]] = []
-    for metric in METRICS:
-        cells = []
-        for found in comparison.changes.values():
-            change = found.get(metric.name)
-            cells.append(_change(metric, change) if change else Cell("–"))
-        rows.append((metric.title, *cells))
-    return Table("Every number's change", ("", *TITLES.values()), rows)
-
-
-def _change(metric: Metric, change: Change) -> Cell:
-    before, after = metric.show(change.before), metric.show(change.after)
-    below = change.verdict
-    if change.p_value is not None and change.difference:
-        below += f", {_p(change.p_value, sign=True)}"
-    return Cell(
-        metric.show_difference(change.difference),
-        below,
-        _mark(metric, change),
-        f"{before} to {after}; {change.test}",
-    )
-
-
-def _mark(metric: Metric, change: Change) -> str:
-    if not change.significant or not metric.better or not change.difference:
-        return ""
-    return "better" if change.difference * metric.better > 0 else "worse"
 
 
 def _cell(comparison: Comparison, model: str, metric: Metric) -> Cell:
@@ -252,20 +165,13 @@ def _dot(values: Mapping[str, Any], color: str, title: str) -> charts.Dot:
     return charts.Dot(title, color, values["accuracy"], low, high, tip)
 
 
-def _pair(values: dict[str, Any]) -> charts.Pair:
-    first, second = values["first"], values["second"]
-    names = TITLES[first], TITLES[second]
-    counts = int(values["first_only_right"]), int(values["second_only_right"])
-    alone = ", ".join(f"{name} alone right: {n:,}" for name, n in zip(names, counts, strict=True))
-    p_value = float(values["p_value"])
-    tip = f"{alone}\n{_p(p_value, sign=True)}"
-    return charts.Pair(names, (first, second), counts, tip)
+def _pair(values: dict[str, Any]) -> list[str]:
+    names = " and ".join(TITLES[values[side]] for side in ("first", "second"))
+    counts = (f"{values[f'{side}_only_right']:,}" for side in ("first", "second"))
+    return [names, *counts, p_words(float(values["p_value"]))]
 
 
-def _points(difference: float) -> str:
-    return SHARE.show_difference(difference)
-
-
-def _p(value: float, sign: bool = False) -> str:
+def p_words(value: float, sign: bool = False) -> str:
+    """Write a p-value in three digits: 0.031 or, with its sign, p = 0.031."""
     shown = "< 0.001" if value < 0.001 else f"{'= ' if sign else ''}{value:.3f}"
     return f"p {shown}" if sign else shown

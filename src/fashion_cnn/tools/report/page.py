@@ -11,7 +11,7 @@ from tabulate import tabulate
 
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.report.blocks import Cell, Chart, Gallery, Picture, Section, Table
-from fashion_cnn.tools.report.compare import METRICS, TITLES, Comparison
+from fashion_cnn.tools.report.comparison import METRICS, TITLES, Comparison
 from fashion_cnn.tools.report.statistics import wilson
 
 TEMPLATES = Environment(

@@ -6,76 +6,17 @@ see is the noise of training itself: another seed gives another network.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from fashion_cnn.evaluation.measures import BINS
 from fashion_cnn.pairwise import mcnemar
+from fashion_cnn.tools.trust import chance
 
 LEVEL = 0.05
 RESAMPLES = 1000
-BINS = 15
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """A network's answers to N images: labels and answers (N,), probabilities (N, classes)."""
-
-    labels: NDArray[np.int64]
-    answers: NDArray[np.int64]
-    probabilities: Array
-    classes: tuple[str, ...]
-
-    @classmethod
-    def of(cls, table: pd.DataFrame) -> Self:
-        """Read a table with label, predicted, and then the probability of each class by name.
-
-        Raises:
-            ValueError: it has no row, or a row that names no class.
-        """
-        classes = tuple(table.columns[list(table.columns).index("predicted") + 1 :])
-        code = {name: number for number, name in enumerate(classes)}
-        if table.empty or not table[["label", "predicted"]].isin(classes).all(axis=None):
-            raise ValueError("no predictions")
-        return cls(
-            labels=table["label"].map(code).to_numpy().astype(np.int64),
-            answers=table["predicted"].map(code).to_numpy().astype(np.int64),
-            probabilities=table[list(classes)].to_numpy(np.float64),
-            classes=classes,
-        )
-
-    def same_images(self, other: "Predictions") -> bool:
-        """Tell whether both are of the same labels in the same order."""
-        return self.classes == other.classes and np.array_equal(self.labels, other.labels)
-
-    def right(self) -> Array:
-        """1 where the answer is right, else 0: (N,)."""
-        return (self.answers == self.labels).astype(np.float64)
-
-    def right_in_two(self) -> Array:
-        """1 where the label is among the two likeliest classes, else 0: (N,)."""
-        # Stable, so that of equal probabilities the first class counts, on every machine.
-        best = np.argsort(-self.probabilities, axis=1, kind="stable")[:, :2]
-        return (best == self.labels[:, None]).any(axis=1).astype(np.float64)
-
-    def losses(self) -> Array:
-        """Negative log-likelihoods in nats: (N,).
-
-        The files hold six decimals: a probability written as 0 counts as half of the last one.
-        """
-        given = self.probabilities[np.arange(len(self.labels)), self.labels]
-        return -np.log(np.maximum(given, 5e-7))
-
-    def confidence_bins(self) -> NDArray[np.int64]:
-        """The bin, of BINS equal ones over (0, 1], of each image's highest probability: (N,)."""
-        bins = np.ceil(self.probabilities.max(axis=1) * BINS).astype(np.int64) - 1
-        return bins.clip(0, BINS - 1)
 
 
 @dataclass(frozen=True)
@@ -105,28 +46,64 @@ class Change:
         return "more than noise" if self.significant else "within noise"
 
 
+@dataclass(frozen=True)
+class Tested:
+    """A test of a difference between two networks: its name, p-value and, if known, interval."""
+
+    name: str
+    p_value: float
+    low: float | None = None
+    high: float | None = None
+
+
+def classes_of(table: pd.DataFrame) -> list[str]:
+    """Return the classes of a table of predictions: its columns after `predicted`.
+
+    Raises:
+        ValueError: it has no row, or a row that names no class.
+    """
+    columns = [str(name) for name in table]
+    classes = columns[columns.index("predicted") + 1 :]
+    if table.empty or not table[["label", "predicted"]].isin(classes).all(axis=None):
+        raise ValueError("no predictions")
+    return classes
+
+
 def wilson(share: float, images: int) -> tuple[float, float]:
     """Return the 95% interval of a share of `images`. Source: Wilson (1927)."""
     found = stats.binomtest(round(share * images), images).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
 
 
-def paired(before: Predictions, after: Predictions) -> dict[str, Change]:
-    """Return a change for each metric of predictions of the same images.
+def paired(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Tested]:
+    """Return a test of each metric for two tables of predictions; none if of other images.
 
-    accuracy and top_2_accuracy by McNemar's exact test; loss by the paired t-test on each image's
-    negative log-likelihood; macro_f1 and expected_calibration_error by bootstrap over the images.
+    Each has a row per image: label, predicted, the probability of each class.
     """
-    changes = {
-        "accuracy": _shares(before.right(), after.right()),
-        "top_2_accuracy": _shares(before.right_in_two(), after.right_in_two()),
-        "loss": _means(before.losses(), after.losses()),
+    if list(before) != list(after) or not before["label"].equals(after["label"]):
+        return {}
+    classes = classes_of(before)
+    label, *answers = (
+        pd.Categorical(column, classes).codes
+        for column in (before["label"], after["predicted"], before["predicted"])
+    )
+    old, new = (table[classes].to_numpy() for table in (before, after))
+    won, lost = (answers[i] == label for i in (0, 1))
+    second_won, second_lost = (_among_two_best(shares, label) for shares in (new, old))
+    return {
+        "accuracy": replace(
+            _t_test(won, lost),
+            name="McNemar's exact test",
+            p_value=chance.accuracy(label, *answers),
+        ),
+        "top_2_accuracy": Tested(
+            "McNemar's exact test",
+            mcnemar(int((second_won & ~second_lost).sum()), int((second_lost & ~second_won).sum())),
+        ),
+        "loss": _t_test(_losses(new, label), _losses(old, label)),
+        "macro_f1": Tested("bootstrap over the images", chance.macro_f1(label, *answers)),
+        "expected_calibration_error": _calibration(new, won, old, lost),
     }
-    weights = _resamples(before.labels.size)
-    for name, measure in (("macro_f1", _macro_f1), ("expected_calibration_error", _calibration)):
-        old, new = measure(before, weights), measure(after, weights)
-        changes[name] = _bootstrapped(old, new)
-    return changes
 
 
 def by_intervals(before: float, after: float, images: tuple[int, int]) -> Change:
@@ -155,70 +132,47 @@ def adjusted(changes: Sequence[Change]) -> list[Change]:
     ]
 
 
-def reliability(predictions: Predictions) -> pd.DataFrame:
-    """Return, for each of BINS bins, its images, mean confidence and accuracy (NaN if empty)."""
-    bins = predictions.confidence_bins()
-    table = pd.DataFrame(
-        {"confidence": predictions.probabilities.max(axis=1), "accuracy": predictions.right()}
-    )
-    means = table.groupby(bins).mean().reindex(range(BINS))
-    return means.assign(images=np.bincount(bins, minlength=BINS))
-
-
-def _shares(before: Array, after: Array) -> Change:
-    lost, won = int((before > after).sum()), int((after > before).sum())
-    change = _means(before, after)
-    return replace(change, test="McNemar's exact test", p_value=mcnemar(won, lost))
-
-
-def _means(before: Array, after: Array) -> Change:
-    change = Change(float(before.mean()), float(after.mean()), "paired t-test")
+def _t_test(after: np.ndarray, before: np.ndarray) -> Tested:
     if np.array_equal(before, after):
-        return replace(change, p_value=1.0, low=0.0, high=0.0)
-    found = stats.ttest_rel(after, before)
-    interval = found.confidence_interval(0.95)
-    return replace(
-        change, p_value=float(found.pvalue), low=float(interval.low), high=float(interval.high)
-    )
+        return Tested("paired t-test", 1.0, 0.0, 0.0)
+    found = stats.ttest_rel(after.astype(float), before.astype(float))
+    low, high = found.confidence_interval(0.95)
+    return Tested("paired t-test", float(found.pvalue), float(low), float(high))
 
 
-def _bootstrapped(before: Array, after: Array) -> Change:
-    """Weigh the differences (1 + RESAMPLES,), of the images themselves and then of resamples."""
-    difference = (after - before)[1:]
-    one_sided = min((difference <= 0).mean(), (difference >= 0).mean())
-    low, high = np.quantile(difference, [0.025, 0.975])
-    return Change(
-        before=float(before[0]),
-        after=float(after[0]),
-        test=f"bootstrap of {RESAMPLES:,} resamples",
-        p_value=float(min(1, max(2 * one_sided, 1 / RESAMPLES))),
-        low=float(low),
-        high=float(high),
-    )
+def _among_two_best(shares: np.ndarray, label: np.ndarray) -> np.ndarray:
+    # Stable, so that of equal probabilities the first class counts, on every machine.
+    best = np.argsort(-shares, axis=1, kind="stable")[:, :2]
+    among: np.ndarray = (best == label[:, None]).any(axis=1)
+    return among
 
 
-@cache
-def _resamples(images: int) -> Array:
-    """Return how often each image is in: once, then as RESAMPLES draws have it: (rows, images)."""
-    draws = np.random.default_rng(0).multinomial(images, [1 / images] * images, RESAMPLES)
-    return np.vstack([np.ones(images), draws])
+def _losses(shares: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return negative log-likelihoods in nats; a probability written as 0 is below 0.0000005."""
+    losses: np.ndarray = -np.log(np.maximum(shares[np.arange(len(label)), label], 5e-7))
+    return losses
 
 
-def _macro_f1(predictions: Predictions, weights: Array) -> Array:
-    """F1 averaged over the classes, for each row of image weights (rows, N)."""
-    size = len(predictions.classes)
-    actual, answered = np.eye(size)[predictions.labels], np.eye(size)[predictions.answers]
-    found = weights @ (actual * answered)
-    all_of = weights @ (actual + answered)
-    shown: Array = np.divide(2 * found, all_of, out=np.zeros_like(found), where=all_of > 0)
-    # torchmetrics leaves a class out that is neither labelled nor answered.
-    mean: Array = shown.sum(axis=1) / (all_of > 0).sum(axis=1)
-    return mean
+def _calibration(new: np.ndarray, won: np.ndarray, old: np.ndarray, lost: np.ndarray) -> Tested:
+    """Test the expected calibration error by a bootstrap over the images."""
+    sides = []
+    for shares, right in ((new, won), (old, lost)):
+        sure = shares.max(axis=1)
+        sides.append(((np.ceil(sure * BINS).astype(int) - 1).clip(0, BINS - 1), right - sure))
 
+    def rise(images: np.ndarray) -> float:
+        after, before = (
+            np.abs(np.bincount(bins[images], gaps[images], BINS)).sum() for bins, gaps in sides
+        )
+        return float(after - before)
 
-def _calibration(predictions: Predictions, weights: Array) -> Array:
-    """Expected calibration error, for each row of image weights (rows, N)."""
-    bins = np.eye(BINS)[predictions.confidence_bins()]
-    gaps = (predictions.right() - predictions.probabilities.max(axis=1))[:, None] * bins
-    error: Array = np.abs(weights @ gaps).sum(axis=1) / weights.sum(axis=1)
-    return error
+    rises = stats.bootstrap(
+        (np.arange(len(won)),),
+        rise,
+        n_resamples=RESAMPLES,
+        vectorized=False,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).bootstrap_distribution
+    beyond = min((rises <= 0).sum(), (rises >= 0).sum())
+    return Tested("bootstrap over the images", float(min(1.0, 2 * (1 + beyond) / (1 + RESAMPLES))))

@@ -4,9 +4,9 @@ from contextlib import closing
 from pathlib import Path
 
 from fashion_cnn.base.files import write_text, written_atomically
-from fashion_cnn.tools.report import data, diagrams, images, numbers, page, run
+from fashion_cnn.tools.report import changes, data, diagrams, drawn, numbers, page, provenance
 from fashion_cnn.tools.report.blocks import Section
-from fashion_cnn.tools.report.compare import Comparison, compare
+from fashion_cnn.tools.report.comparison import Comparison, compare
 from fashion_cnn.tools.revision import Revision
 
 IMAGES = "report_images"
@@ -45,17 +45,17 @@ def sections_of(comparison: Comparison) -> list[Section]:
     return [
         numbers.networks(comparison),
         numbers.pairs(comparison),
-        images.kernels(comparison),
-        images.feature_maps(comparison),
-        images.attention(comparison),
-        images.mistakes(comparison),
-        diagrams.confusion(comparison),
+        drawn.kernels(comparison),
+        drawn.feature_maps(comparison),
+        drawn.attention(comparison),
+        drawn.mistakes(comparison),
+        drawn.confusion(comparison),
         diagrams.classes(comparison),
-        diagrams.calibration(comparison),
+        drawn.calibration(comparison),
         diagrams.curves(comparison),
-        numbers.changes(comparison),
+        changes.changes(comparison),
         data.data(comparison),
-        run.settings(comparison),
-        run.pipeline_of(now),
-        run.provenance(now),
+        provenance.settings(comparison),
+        provenance.pipeline_of(now),
+        provenance.provenance(now),
     ]

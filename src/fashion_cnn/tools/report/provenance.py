@@ -1,34 +1,45 @@
 """Sections on what was run: parameters, pipeline, provenance."""
 
+from collections import defaultdict
+from contextlib import suppress
+from graphlib import TopologicalSorter
+from typing import Any
+
 from fashion_cnn.base.params import WHOLE
 from fashion_cnn.base.settings import flatten
-from fashion_cnn.tools.report import pipeline
-from fashion_cnn.tools.report.blocks import Cell, Levels, Section, Table
-from fashion_cnn.tools.report.compare import TITLES, Comparison, short
+from fashion_cnn.tools import lockfile
+from fashion_cnn.tools.lockfile import Lockfile, name_in_dvc_yaml
+from fashion_cnn.tools.report.blocks import Cell, Section, Table
+from fashion_cnn.tools.report.comparison import TITLES, Comparison, short
 from fashion_cnn.tools.report.staleness import parameters, show
 from fashion_cnn.tools.revision import MissingError, Revision
 
 
 def pipeline_of(revision: Revision) -> Section:
-    """Return the pipeline's graph."""
+    """Return the stages from the first to the last, and which each one follows."""
     lead = "Each stage runs when what it depends on has changed, and only then."
     try:
-        found = pipeline.read(revision)
-    except MissingError as missing:
-        return Section("pipeline", "The pipeline", lead, [], [str(missing)], folded=True)
-    before = {
-        stage.name: ", ".join(first for first, second in found.edges if second == stage.name)
-        for level in found.levels
-        for stage in level
-    }
-
-    def lines(stage: pipeline.Stage) -> list[str]:
-        after = f"after {before[stage.name]}" if before[stage.name] else ""
-        return list(filter(None, [stage.description, " ".join(stage.items), after]))
-
-    levels = [[(stage.name, lines(stage)) for stage in level] for level in found.levels]
-    figure = Levels("Stages from first to last, as dvc.lock has them", levels)
-    notes = [f"{name} has not been run: it is not in dvc.lock" for name in found.not_run]
+        written, lock = _stages(revision)
+    except MissingError as error:
+        return Section("pipeline", "The pipeline", lead, [], [str(error)], folded=True)
+    after: dict[str, set[str]] = {name_in_dvc_yaml(stage): set() for stage in lock.stages}
+    makers: dict[str, set[str]] = defaultdict(set)
+    for file in lock.outputs:
+        for path in (file.path, file.path.rpartition("/")[0]):
+            makers[path].add(name_in_dvc_yaml(file.stage))
+    for file in lock.inputs:
+        name = name_in_dvc_yaml(file.stage)
+        after[name] |= makers[file.path] - {name}
+    order = list(TopologicalSorter(after).static_order())
+    rows = [
+        (name, _description(written.get(name)), ", ".join(sorted(after[name], key=order.index)))
+        for name in order
+    ]
+    heads = ("Stage", "What it does", "After")
+    caption = "Stages from first to last, as dvc.lock has them"
+    figure = Table(caption, heads, rows, text=True, wide=True)
+    missing = [name for name in written if name not in after]
+    notes = [f"{name} has not been run: it is not in dvc.lock" for name in missing]
     return Section("pipeline", "The pipeline", lead, [figure], notes, folded=True)
 
 
@@ -39,19 +50,19 @@ def provenance(revision: Revision) -> Section:
         "parameters and device give the same outputs."
     )
     try:
-        found = pipeline.read(revision)
+        _, lock = _stages(revision)
     except MissingError as missing:
         return Section("provenance", "Provenance", lead, [], [str(missing)], folded=True)
     outputs = Table(
         "What each stage wrote",
         ("Output", "MD5", "Size"),
-        [(f.path, _hash(f.md5, f.stage), f"{short(f.size)}B") for f in found.lock.outputs],
+        [(f.path, _hash(f.md5, f.stage), f"{short(f.size)}B") for f in lock.outputs],
         text=True,
         wide=True,
     )
-    written = {file.path for file in found.lock.outputs}
+    written = {file.path for file in lock.outputs}
     readers: dict[tuple[str, str], list[str]] = {}
-    for file in found.lock.inputs:
+    for file in lock.inputs:
         if file.path not in written:
             readers.setdefault((file.path, file.md5), []).append(file.stage)
     code = Table(
@@ -65,6 +76,27 @@ def provenance(revision: Revision) -> Section:
         wide=True,
     )
     return Section("provenance", "Provenance", lead, [outputs, code], folded=True)
+
+
+def _stages(revision: Revision) -> tuple[dict[str, Any], Lockfile]:
+    """Return the stages of dvc.yaml, and of dvc.lock those that dvc.yaml still has.
+
+    Raises:
+        MissingError: no stage has run.
+    """
+    written: dict[str, Any] = {}
+    with suppress(MissingError):
+        written = (revision.yaml("dvc.yaml") or {}).get("stages") or {}
+    lock = lockfile.read(revision, written or None)
+    if not lock.stages:
+        raise MissingError(f"dvc.lock of {revision.title} has no stage: dvc repro")
+    return written, lock
+
+
+def _description(stage: dict[str, Any] | None) -> str:
+    """Return what a stage does; one that dvc.yaml makes of a list says so under `do`."""
+    stage = stage or {}
+    return str(stage.get("do", stage).get("desc", ""))
 
 
 def _hash(md5: str, below: str) -> Cell:

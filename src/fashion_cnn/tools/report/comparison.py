@@ -1,12 +1,20 @@
 """The networks' numbers at two revisions, and whether each change is more than noise."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import pandas as pd
 
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.report import staleness
-from fashion_cnn.tools.report.statistics import Change, Predictions, adjusted, by_intervals, paired
+from fashion_cnn.tools.report.statistics import (
+    Change,
+    adjusted,
+    by_intervals,
+    classes_of,
+    paired,
+)
 from fashion_cnn.tools.revision import MissingError, Revision
 
 Found = TypeVar("Found")
@@ -70,8 +78,7 @@ class Comparison:
     baseline: Revision
     metrics: Mapping[str, Mapping[str, Any]]
     before: Mapping[str, Mapping[str, Any]]
-    predictions: Mapping[str, Predictions]
-    old_predictions: Mapping[str, Predictions]
+    predictions: Mapping[str, pd.DataFrame]
     changes: Mapping[str, Mapping[str, Change]]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -112,7 +119,6 @@ def compare(now: Revision, baseline: Revision) -> Comparison:
         metrics,
         before,
         predictions,
-        old_predictions,
         changes,
         tuple(notes),
         tuple(warnings),
@@ -139,12 +145,13 @@ def _numbers(revision: Revision, notes: list[str]) -> dict[str, dict[str, Any]]:
     return {model: found.get(model, {}) | images for model in MODELS}
 
 
-def _predictions(revision: Revision, notes: list[str]) -> dict[str, Predictions]:
-    def read(model: str) -> Predictions:
+def _predictions(revision: Revision, notes: list[str]) -> dict[str, pd.DataFrame]:
+    def read(model: str) -> pd.DataFrame:
         path = f"data/predictions/{model}.csv"
         table = revision.csv(path, ["label", "predicted"])
         with revision.parsing(path):
-            return Predictions.of(table)
+            classes_of(table)
+        return table
 
     return _of_each(read, notes)
 
@@ -163,10 +170,10 @@ def _of_each(read: Callable[[str], Found], notes: list[str]) -> dict[str, Found]
 def _changes(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
-    old: Predictions | None,
-    new: Predictions | None,
+    old: pd.DataFrame | None,
+    new: pd.DataFrame | None,
 ) -> dict[str, Change]:
-    tests = paired(old, new) if old and new and old.same_images(new) else {}
+    tests = {} if old is None or new is None else paired(old, new)
     changes = {}
     for metric in METRICS:
         if metric.name not in before or metric.name not in after:
@@ -174,9 +181,8 @@ def _changes(
         values = before[metric.name], after[metric.name]
         if metric.better == 0:
             changes[metric.name] = Change(*values, "a count, not an estimate")
-        elif metric.name in tests:
-            # The numbers of the files: the test has its own from probabilities of six decimals.
-            changes[metric.name] = replace(tests[metric.name], before=values[0], after=values[1])
+        elif found := tests.get(metric.name):
+            changes[metric.name] = Change(*values, found.name, found.p_value, found.low, found.high)
         elif (images := metric.counted_on) in before and images in after:
             changes[metric.name] = by_intervals(*values, (int(before[images]), int(after[images])))
         else:
