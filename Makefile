@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose drift-issue promote \
-	audit test test-fast test-faults mutants test-images test-explore test-remotes check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
+	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -94,11 +94,15 @@ mutants: test-environment ## change the code in 300 places, one by one: do the t
 	@$(LOCKED) requirements/mutants.txt
 	@OMP_NUM_THREADS=1 python tests/mutants.py
 
-check: test-environment ## lint, check types and CI's workflows
+test-workflows: test-environment ## run CI's workflows for real, by act, without network or Docker; needs gh; minutes
+	@pytest -m workflows tests/test_workflows.py
+
+check: test-environment ## lint, check types, CI's workflows and the container
 	@ruff check .
 	@ruff format --check .
 	@mypy
 	@zizmor --quiet --offline --persona=auditor .github/workflows
+	@hadolint .devcontainer/Dockerfile
 	@actionlint .github/workflows/*.yml
 	@check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@check-jsonschema --quiet --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci .gitlab-ci.yml

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 # The files that take longest begin, so that no process is left alone with one at the end.
-SMOKE = ("test_pipeline.py", "test_reruns.py", "test_docs.py")
+SMOKE = ("test_pipeline.py", "test_reruns.py", "test_docs.py", "test_vscode.py")
 MACHINE = tuple(f"test_{name}.py" for name in ("disk", "folders", "memory", "pipes", "signals"))
 LONGEST = ("test_pipeline.py", "test_reruns.py", "test_resume.py", "test_experiments.py")
 
