@@ -268,7 +268,7 @@ def test_a_run_is_proposed_with_its_lock_metrics_and_plots_only(
         f"--base main --head retrain/1 --title Retrain --body-file {handed}/runs/proposal.md"
         in output
     )
-    assert (handed / "runs/proposal.md").read_text() == "# Report\n| rule |\n"
+    assert (handed / "runs/proposal.md").read_text() == "| rule |\n# Report\n"
     changed = shell("git", "show", "--name-status", "--format=", "retrain/1", cwd=origin).stdout
     assert changed.split() == ["M", "dvc.lock", "A", "metrics/train.json", "A", "plots/curve.csv"]
     assert shell("git", "status", "--porcelain", "--branch", cwd=project).stdout == before
