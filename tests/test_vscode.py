@@ -81,7 +81,8 @@ def test_every_stage_that_can_be_run_says_what_it_does(smoke: Path, shell: Shell
     lines = shell("dvc", "stage", "list", cwd=smoke).stdout.splitlines()
     described = [line.split(maxsplit=1) for line in lines]
     assert sorted(name for name, _ in described) == sorted(STAGES)
-    assert all(len(text.split()) > 3 for _, text in described)
+    # What DVC says of a stage without a description.
+    assert not [name for name, text in described if text.startswith(("Outputs ", "Reports "))]
 
 
 def test_a_container_and_the_editor_use_the_locked_environment() -> None:
