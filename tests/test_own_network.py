@@ -54,7 +54,7 @@ def test_the_page_s_network_goes_through_every_stage_and_tool(clone: Path, shell
     assert ran(done) == sorted([*STAGES, *own, "train_resnet"])
     assert shell("dvc", "status", cwd=clone).stdout.startswith("Data and pipelines are up to date")
     measured = json.loads((clone / "metrics/evaluate/resnet.json").read_text())["resnet"]
-    assert measured["accuracy"] > 0.5
+    assert measured["accuracy"] > 0.4
     pairs = json.loads((clone / "metrics/compare_models.json").read_text())["pairs"]
     assert len(pairs) == 6
     assert sum("resnet" in pair.values() for pair in pairs) == 3

@@ -179,8 +179,10 @@ def _predict(
     from fashion_cnn.trained import weights
 
     changes = {"device": device} if device else {}
-    values = params.replace(params.load(), "evaluate", **changes).evaluate
+    written = params.load()
+    values = params.replace(written, "evaluate", **changes).evaluate
     trained = weights.load(weights_file(model), model)
+    predicting.tell_differing(trained, written.dataset)
     if show:
         _check_folder("--show", show)
     skipped = []
@@ -209,11 +211,16 @@ def _predict(
 
 
 def _export(model: str) -> None:
-    from fashion_cnn.tools.prediction import exporting
+    from fashion_cnn.base import params
+    from fashion_cnn.tools.prediction import exporting, predicting
     from fashion_cnn.trained import weights
 
-    path = weights_file(model).with_suffix(".onnx")
-    exporting.write_onnx(path, weights.load(weights_file(model), model))
+    path, trained = (
+        weights_file(model).with_suffix(".onnx"),
+        weights.load(weights_file(model), model),
+    )
+    predicting.tell_differing(trained, params.load().dataset)
+    exporting.write_onnx(path, trained)
     print(f"{path.relative_to(root())}: {path.stat().st_size / 1e6:.1f} MB")
 
 

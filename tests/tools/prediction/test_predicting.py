@@ -98,6 +98,24 @@ def test_pngs_of_test_images_get_the_answers_of_the_images_themselves(
         assert answer["probabilities"][answer["class"]] == answer["probability"]
 
 
+def test_the_weights_own_transform_counts_and_another_in_params_is_told(
+    command: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(command, "predict", "lenet", "images/000.png", "--json")
+    before = capsys.readouterr()
+    assert before.err == ""
+    path = Path("params.yaml")
+    text = path.read_text()
+    path.write_text(text.replace("  mean: 0.5 ", "  mean: 0.2 "))
+    call(command, "predict", "lenet", "images/000.png", "--json")
+    path.write_text(text)
+    after = capsys.readouterr()
+    assert after.out == before.out
+    assert after.err == (
+        "note: the weights were trained with dataset.mean 0.5, which is used; params.yaml has 0.2\n"
+    )
+
+
 def test_a_file_that_is_not_an_image_is_named_and_the_rest_is_printed(
     command: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

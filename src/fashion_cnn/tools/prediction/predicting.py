@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tabulate import tabulate
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import written_atomically
+from fashion_cnn.base.params import Dataset
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.tools.prediction import reading
@@ -102,6 +104,18 @@ def predictions(
         for (file, picture), *both in zip(batch, order.tolist(), probabilities, strict=True):
             ranked = [(names[i], round(value, 6)) for i, value in zip(*both, strict=True)]
             yield Prediction(file, ranked, names, picture.note)
+
+
+def tell_differing(trained: Trained, dataset: Dataset) -> None:
+    """Say on stderr how params.yaml differs from what the weights were trained with."""
+    for key in ("mean", "standard_deviation"):
+        used, written = getattr(trained.transform, key), getattr(dataset, key)
+        if used != written:
+            print(
+                f"note: the weights were trained with dataset.{key} {used}, which is used; "
+                f"params.yaml has {written}",
+                file=sys.stderr,
+            )
 
 
 def table(rows: Sequence[Prediction]) -> str:
