@@ -213,4 +213,5 @@ def test_the_gates_table_holds_no_html() -> None:
     text = table([verdict])
     assert "<= 0.1" in text
     assert not [part for part in ("<img", "</table", "<!--", "<B>") if part in text]
+    assert r" recall of &lt;img src=x>\| " in text
     assert text.splitlines()[2].replace(r"\|", "").count("|") == 7
