@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose drift-issue promote \
-	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
+	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -80,6 +80,9 @@ test-fast: test-environment ## run the tests without the pipeline; PART=training
 test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, sshd, an S3-compatible server
 	@$(LOCKED) requirements/remotes.txt
 	@pytest -m 'remote or not remote' tests/test_remotes.py
+
+test-slurm: test-environment ## run the test of Slurm on two nodes of this machine; needs slurmctld, slurmd and munge
+	@pytest -m slurm tests/test_slurm.py
 
 test-images: test-environment ## run the pipeline on other images, and with a network of one's own; minutes
 	@pytest -m images tests/test_own_images.py tests/test_own_network.py

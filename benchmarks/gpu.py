@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch._inductor import config as inductor
 
 from benchmarks import measure, ours
 from benchmarks.measure import Result
@@ -30,15 +29,15 @@ from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.dataset.images import Images, read
 from fashion_cnn.tools import presets
-from fashion_cnn.training.memory import training_memory
+from fashion_cnn.training.memory import reserved_memory
 
-# For a network, image size and images per epoch: the goals for images/s and seconds per epoch.
+# On an H200, for a network, image size and images per epoch: the goals for images/s and seconds.
 GOALS = {
     ("vgg11", 224, 60_000): ("at least 10,000 images/s", ""),
     ("vgg", 224, 60_000): ("", "at most 1.5 s per epoch"),
     ("lenet", 28, 60_000): ("", "at most 0.15 s per epoch"),
 }
-STEPS = ("plain", "compiled", "graphs")
+STEPS = ("plain", "compiled")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,17 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
     parser.add_argument("--preset", choices=presets.names(), default="gpu", help="default: gpu")
-    for model, size in (("lenet", 1024), ("vgg", 512), ("vgg11", 512)):
-        parser.add_argument(
-            f"--{model}-batch-size", type=int, default=size, help=f"default: {size}"
-        )
+    for model in MODELS:
+        parser.add_argument(f"--{model}-batch-size", type=int, help="default: the preset's")
     parser.add_argument(
         "--step",
         nargs="+",
         choices=STEPS,
-        default=["plain", "compiled"],
-        help="how to run a step: as written, with torch.compile, with CUDA graphs too "
-        "(default: plain compiled)",
+        default=[*STEPS],
+        help="how to run a step: as written, or with torch.compile; on CUDA, both as a CUDA graph "
+        "(default: both)",
     )
     parser.add_argument("--epochs", type=int, default=3, help="after the first (default: 3)")
     parser.add_argument("--images", type=int, default=60_000, help="per epoch (default: all)")
@@ -82,7 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for model in given.models:
         for step in given.step:
             changes = {
-                "batch_size": getattr(given, f"{model}_batch_size"),
+                "batch_size": getattr(given, f"{model}_batch_size")
+                or values.recipe(model).batch_size,
                 "epochs": 1 + given.epochs,
                 "compile": step != "plain",
             }
@@ -112,7 +110,6 @@ def epochs(
     if compute.device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(compute.device)
-    inductor.triton.cudagraphs = step == "graphs"
     try:
         # Not the network, whose memory the next one needs.
         first, *seconds = ours.train(model, recipe, dataset, training, compute)[1]
@@ -132,7 +129,7 @@ def epochs(
     memory = []
     if compute.device.type == "cuda":
         reserved = torch.cuda.max_memory_reserved(compute.device)
-        estimate = training_memory(ours.layers(model, recipe), recipe, compute.precision).total
+        estimate = reserved_memory(ours.layers(model, recipe), recipe, compute.precision)
         memory = [
             Result(name, "GB of memory reserved at the peak", [reserved / 1e9]),
             Result(name, "memory reserved against the estimate", [reserved / estimate]),

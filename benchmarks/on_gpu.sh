@@ -92,5 +92,5 @@ step golden-compare "$python" -m benchmarks.golden --device "$device" --compare
 step golden-write "$python" -m benchmarks.golden --device "$device" --folder "$results/golden"
 step bench "$python" -m benchmarks.gpu --device "$device" --preset "$preset" \
     --output "$results/bench" ${BENCH_OPTIONS:-}
-grep -h images/s "$results"/train_*.txt "$results"/finetune_*.txt "$results"/evaluate-*.txt
+grep -h images/s "$results"/train-*.txt "$results"/evaluate-*.txt
 exit $failed

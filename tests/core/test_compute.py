@@ -47,6 +47,23 @@ def test_prepare_gives_cublas_the_fixed_workspace_that_determinism_needs(
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [([(8, 0)], "bfloat16"), ([(7, 5)], "float16"), ([(9, 0), (7, 0)], "float16")],
+)
+def test_auto_is_float16_where_any_gpu_lacks_bfloat16(
+    capabilities: list[tuple[int, int]], precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A T4 has 7.5, a V100 7.0; which GPU will be free is not known yet."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(capabilities))
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: capabilities[index])
+    found = compute.resolve("cuda", "auto")
+    assert found.precision == precision
+    assert found.image_dtype == getattr(torch, precision)
+    assert compute.resolve("cuda:0", "float32").precision == "float32"
+
+
 def test_autocast_computes_in_the_precision_asked_for() -> None:
     matrix = torch.ones(2, 2)
     for precision in ("bfloat16", "float32"):

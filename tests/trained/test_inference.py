@@ -7,6 +7,7 @@ from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models.vgg import VGG
 from fashion_cnn.trained.inference import predict
+from fashion_cnn.trained.weights import Trained
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -21,3 +22,14 @@ def test_predictions_do_not_depend_on_the_batch_size_or_the_mode(training: bool)
     with torch.inference_mode():
         expected = network.eval()(transform(images.pixels))
     torch.testing.assert_close(whole, expected)
+
+
+def test_a_gpu_predicts_at_most_what_takes_the_memory_of_a_training() -> None:
+    """A prediction keeps two layers' outputs: twice the training's batch fits."""
+    network = VGG(image_size=32, width_divisor=16)
+    trained = Trained(network, Transform(32, 0.5, 0.5), {"batch_size": 64}, {})
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    assert [trained.batch_size(asked, cuda) for asked in (500, 128, 50)] == [128, 128, 50]
+    assert trained.batch_size(500, cpu) == 500
+    untold = Trained(network, Transform(32, 0.5, 0.5), {}, {})
+    assert untold.batch_size(500, cuda) == 500
