@@ -37,11 +37,12 @@ def make_project(fashion_mnist: Path) -> Callable[[Path], Path]:
     """Return a function that makes a project's folder with data and shapes."""
 
     def make(folder: Path) -> Path:
-        (folder / "data" / "shapes").mkdir(parents=True)
+        (folder / "data").mkdir(parents=True)
+        (folder / "plots" / "shapes").mkdir(parents=True)
         (folder / "dvc.yaml").touch()
         (folder / "data" / "fashion_mnist").symlink_to(fashion_mnist)
         layers = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
-        (folder / "data" / "shapes" / "lenet.json").write_text(layers)
+        (folder / "plots" / "shapes" / "lenet.json").write_text(layers)
         return folder
 
     return make
