@@ -58,6 +58,6 @@ def test_lost_output(name: str, redirected: Redirected) -> None:
 
 
 def test_a_message_is_kept_where_the_output_is_lost(project: Path, redirected: Redirected) -> None:
-    (project / "data/predictions/vgg.csv").unlink()
+    (project / "plots/confusion/vgg.csv").unlink()
     for redirection in ("| true", "> /dev/full"):
         ends_with_a_message(redirected("compare_models", redirection), "vgg.csv")

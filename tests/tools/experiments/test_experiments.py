@@ -1,9 +1,9 @@
 """DVC experiments as a user runs them, on a LeNet of a few steps: queued, compared, applied."""
 
+import fcntl
 import json
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -257,41 +257,16 @@ def test_an_interrupted_sweep_goes_on_and_its_best_is_applied(
     shell("dvc", "checkout", "-q", "--force", cwd=small)
 
 
-def test_two_workers_share_a_sweep_and_seeds(
-    small: Path, shell: Shell, environment: dict[str, str]
-) -> None:
-    ranges = SWEEP.replace("trials: 2", "trials: 4").replace("0.008", "0.007")
-    (small / "config/sweep.yaml").write_text(ranges)
-
-    def together(*arguments: str) -> list[str]:
-        command = (sys.executable, "-m", "fashion_cnn", *arguments)
-        workers = [
-            subprocess.Popen(
-                command,
-                cwd=small,
-                env=environment | {"PYTHONPATH": "src"},
-                text=True,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            for _ in range(2)
-        ]
-        outputs = [worker.communicate(timeout=600) for worker in workers]
-        assert [worker.returncode for worker in workers] == [0, 0], outputs
-        return [out for out, _ in outputs]
-
-    one, other = together("sweep", "lenet")
-    done = [re.findall(r"(?m)^(\S+): validation accuracy", out) for out in (one, other)]
-    assert all(done), (one, other)
-    assert len({*done[0], *done[1]}) == len([*done[0], *done[1]]) == 4
-    table_ = "validation accuracy of the best of 4 trials"
-    assert one[one.index(table_) :] == other[other.index(table_) :]
-    listed = shell("dvc", "exp", "list", "--name-only", cwd=small).stdout.split()
-    assert {*done[0], *done[1]} <= {*listed}
-
-    one, other = together("seeds", "lenet", "4")
-    assert one[one.index("\nseed ") :] == other[other.index("\nseed ") :]
-    shell("git", "checkout", "-q", ".", cwd=small)
+def test_a_second_sweep_is_refused_while_one_runs(small: Path, shell: Shell) -> None:
+    lock = small / "runs/sweep/lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: another sweep is running in this repository: wait for it, or stop it\n"
+    )
 
 
 def experiment(name: str, accuracy: float | None, **params: object) -> Experiment:

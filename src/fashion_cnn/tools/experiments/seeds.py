@@ -1,8 +1,5 @@
 """The same recipe at several seeds: how much results vary by chance alone."""
 
-import hashlib
-import json
-import time
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
@@ -10,12 +7,8 @@ from statistics import fmean, stdev
 from scipy.stats import t
 from tabulate import tabulate
 
-from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.files import write_text
-from fashion_cnn.base.paths import root
 from fashion_cnn.tools.experiments import running
-from fashion_cnn.tools.experiments.sharing import claimed
 
 MAX_SEEDS = 1000
 # What is reported of each seed: column head, stage, and the metric's name.
@@ -49,9 +42,6 @@ def spread(values: list[float]) -> Spread:
 def run(model: str, count: int) -> str:
     """Train and evaluate a model's recipe at the seeds 0 to count - 1, each a DVC experiment.
 
-    Several of these processes share the seeds; what one has measured of this recipe and code, no
-    other measures again.
-
     Returns:
         A table: one line per seed, then their spread.
 
@@ -62,32 +52,14 @@ def run(model: str, count: int) -> str:
         raise InputError(
             f"N: expected 2 seeds, as one has no spread, to {MAX_SEEDS}, got {count!s:.50}"
         )
-    rows: dict[int, list[float]] = {}
-    while left := [seed for seed in range(count) if seed not in rows]:
-        for seed in left:
-            with claimed(root() / "runs" / "seeds" / f"{model}-{seed}.lock") as mine:
-                if mine:
-                    rows[seed] = _measured(model, seed)
-        # Others measure the rest.
-        time.sleep(1 if len(rows) < count else 0)
-    return table([rows[seed] for seed in range(count)])
-
-
-def _measured(model: str, seed: int) -> list[float]:
-    """Return the values of REPORTED at a seed, from an experiment that is there or run now."""
-    name = f"{model}-seed-{seed}"
-    values = params.load()
-    recipe = values.recipe(model).model_dump() | {"seed": seed}
-    inputs = [recipe, values.dataset.model_dump(), values.evaluate.model_dump(), running.code()]
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
-    done = root() / "runs" / "seeds" / f"{name}.txt"
-    there = done.is_file() and done.read_text("utf-8") == key and running.reference(name)
-    if not there:
+    rows: list[list[float]] = []
+    for seed in range(count):
+        name = f"{model}-seed-{seed}"
         running.run(name, {f"{model}.seed": seed}, f"evaluate@{model}")
-        write_text(done, key)
-    measured = {stage: running.metrics(name, stage, model) for stage in ("train", "evaluate")}
-    print(f"{name}: test accuracy {measured['evaluate']['accuracy']:.4f}", flush=True)
-    return [measured[stage][metric] for _, stage, metric in REPORTED]
+        measured = {stage: running.metrics(name, stage, model) for stage in ("train", "evaluate")}
+        rows.append([measured[stage][metric] for _, stage, metric in REPORTED])
+        print(f"{name}: test accuracy {measured['evaluate']['accuracy']:.4f}", flush=True)
+    return table(rows)
 
 
 def table(rows: list[list[float]]) -> str:

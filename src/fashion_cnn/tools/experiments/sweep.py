@@ -1,6 +1,7 @@
 """A search for a better recipe: Optuna proposes trials, DVC runs them, bad ones end early."""
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import copies, root
 from fashion_cnn.tools.experiments import running, search
-from fashion_cnn.tools.experiments.sharing import claimed
 
 # No trial is ended early before so many have run to their end.
 UNPRUNED = 4
@@ -33,64 +33,38 @@ def run(model: str) -> str:
     """Search the ranges of config/sweep.yaml for the highest validation accuracy.
 
     The test set is never read. An interrupted sweep continues, its unfinished trial from the last
-    checkpoint. Other ranges, another recipe or other code start a new sweep. Several of these
-    processes share its trials.
+    checkpoint. Other ranges, another recipe or other code start a new sweep.
 
     Returns:
         The best trials as a table, and the command that applies the best.
 
     Raises:
-        InputError: sweep.yaml is wrong, or every trial fails.
+        InputError: sweep.yaml is wrong, another sweep is running here, or every trial fails.
     """
     values = params.load()
     trials, ranges = search.load(root() / "config" / "sweep.yaml", model, values)
+    with _alone():
+        return _run(model, trials, ranges, values)
+
+
+def _run(model: str, trials: int, ranges: search.Ranges, values: params.Params) -> str:
     study = _study(model, values, ranges)
+    checkpoints = _folder() / "checkpoints"
+    os.environ["CHECKPOINTS"] = str(checkpoints)
+    for left in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(left.number, state=TrialState.FAIL)
+        study.enqueue_trial(left.params)
     while len(_ended(study)) < trials:
-        with _next_trial(study, model, trials, ranges) as trial:
-            if trial is None:
-                # The others' trials are the last ones.
-                time.sleep(1)
-                continue
-            settings, name = trial.user_attrs["settings"], trial.user_attrs["experiment"]
-            digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-            # The same for a trial that goes on; no other process's.
-            checkpoints = _folder() / "checkpoints" / digest[:16]
-            os.environ["CHECKPOINTS"] = str(checkpoints)
-            _try(study, trial, model, name, settings)
-            shutil.rmtree(checkpoints, ignore_errors=True)
+        # With a sampler per trial, an interrupted sweep does not propose the same values again.
+        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
+        trial = study.ask()
+        name = f"{study.study_name}-{trial.number}"
+        settings = {f"{model}.{key}": each.suggest(trial, key) for key, each in ranges.items()}
+        trial.set_user_attr("settings", settings)
+        trial.set_user_attr("experiment", name)
+        _try(study, trial, model, name, settings)
+        shutil.rmtree(checkpoints, ignore_errors=True)
     return _report(study)
-
-
-@contextmanager
-def _next_trial(
-    study: optuna.Study, model: str, trials: int, ranges: search.Ranges
-) -> Iterator[Trial | None]:
-    """Claim a new trial, or again one whose process has ended; None where others do the rest."""
-    folder = _folder() / study.study_name
-    with ExitStack() as stack:
-        with claimed(folder / "lock", wait=True):
-            running_ = study.get_trials(states=(TrialState.RUNNING,))
-            held = [each for each in running_ if _is_claimed(folder, each.number)]
-            for left in running_:
-                if left not in held:
-                    study.tell(left.number, state=TrialState.FAIL)
-                    study.enqueue_trial(left.params)
-            if len(_ended(study)) + len(held) >= trials:
-                yield None
-                return
-            # With a sampler per trial, an interrupted sweep does not propose the same values again.
-            study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
-            trial = study.ask()
-            stack.enter_context(claimed(folder / str(trial.number)))
-            settings = {f"{model}.{key}": each.suggest(trial, key) for key, each in ranges.items()}
-            trial.set_user_attr("settings", settings)
-            trial.set_user_attr("experiment", f"{study.study_name}-{trial.number}")
-        yield trial
-
-
-def _is_claimed(folder: Path, number: int) -> bool:
-    with claimed(folder / str(number)) as free:
-        return not free
 
 
 def _try(
@@ -165,6 +139,19 @@ def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optu
         pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED),
         load_if_exists=True,
     )
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Refuse a second sweep, which would take this one's running trial for an interrupted one."""
+    with (_folder() / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                "another sweep is running in this repository: wait for it, or stop it"
+            ) from None
+        yield
 
 
 def _folder() -> Path:
