@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -25,7 +24,7 @@ from fashion_cnn.dataset import images as dataset
 from fashion_cnn.dataset.kind import FASHION_MNIST
 from fashion_cnn.trained import weights
 from fashion_cnn.visualize.extraction import convolutions
-from tests.conftest import ROOT, Shell, SmokeRun, link_environment, put_preset
+from tests.conftest import ROOT, Shell, SmokeRun, put_preset
 from tests.processes import running, wait_until
 from tests.terminal import in_terminal
 
@@ -146,26 +145,10 @@ def test_a_second_run_executes_nothing(smoke: Path, shell: Shell) -> None:
 
 
 def test_a_forced_run_leaves_git_clean(smoke: Path, shell: Shell) -> None:
+    trained = ["check_shapes", "train_lenet", "train_vgg"]
     used = ["export_images@vgg11", "evaluate@vgg11", "export_images@lenet", "evaluate@lenet"]
-    done = shell("dvc", "repro", "--force", "--single-item", "check_shapes", *used, cwd=smoke)
-    assert ran(done) == sorted(["check_shapes", *used])
-    assert shell("git", "status", "--porcelain", cwd=smoke).stdout == ""
-
-
-def test_trainings_side_by_side_write_the_same_bytes(
-    smoke: Path, shell: Shell, tmp_path: Path
-) -> None:
-    runs = smoke / ".dvc/cache/runs"
-    runs.rename(tmp_path / "runs")
-    for folder in ("models", "initial_kernels", "epoch_weights"):
-        for model in ("lenet", "vgg"):
-            (smoke / f"data/{folder}/{model}.safetensors").unlink(missing_ok=True)
-    link_environment(smoke)
-    done = shell("make", "repro", "JOBS=2", cwd=smoke)
-    shutil.rmtree(smoke / ".venv")
-    shutil.rmtree(runs)
-    (tmp_path / "runs").rename(runs)
-    assert ran(done) == ["train_lenet", "train_vgg"]
+    done = shell("dvc", "repro", "--force", "--single-item", *trained, *used, cwd=smoke)
+    assert ran(done) == sorted(trained + used)
     assert shell("git", "status", "--porcelain", cwd=smoke).stdout == ""
 
 
@@ -306,49 +289,6 @@ def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> No
         "train_vgg",
         "withdraw@vgg",
     ]
-
-
-def test_two_branches_that_changed_one_network_each_are_merged_without_training(
-    unchanged: Path, shell: Shell
-) -> None:
-    def git(*command: str) -> str:
-        done = shell("git", *command, cwd=unchanged)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.strip()
-
-    page = (ROOT / "docs/experiments.md").read_text()
-    block = page.partition("## Merge two runs")[2].partition("```sh\n")[2].partition("```")[0]
-    merge, *settle = map(shlex.split, block.splitlines())
-    branch = git("symbolic-ref", "--short", "HEAD")
-    smoke = git("rev-parse", "HEAD")
-    # The same values as in the tests above: these trainings are in the run cache by now.
-    edits = {
-        "other": (r"width_divisor: +\d+", "width_divisor: 32"),
-        branch: (r"(lenet:(?s:.*?)learning_rate:) [\d.]+", r"\1 1e-5"),
-    }
-    try:
-        for name, (pattern, value) in edits.items():
-            git("checkout", "-q", "-B", name, smoke)
-            shell("dvc", "checkout", "-q", "--force", cwd=unchanged)
-            text = (unchanged / "params.yaml").read_text()
-            (unchanged / "params.yaml").write_text(re.sub(pattern, value, text, count=1))
-            ran(shell("dvc", "repro", cwd=unchanged))
-            git("commit", "-qam", name)
-        done = shell(*merge, cwd=unchanged)
-        assert "CONFLICT (content): Merge conflict in dvc.lock" in done.stdout
-        for command in settle:
-            done = shell(*command, cwd=unchanged)
-            assert done.returncode == 0, done.stdout + done.stderr
-            if command[0] == "dvc":
-                assert not {"train_lenet", "train_vgg", "finetune_vgg11"} & {*ran(done)}
-        assert git("status", "--porcelain") == ""
-        assert "up to date" in shell("dvc", "status", cwd=unchanged).stdout
-        locked = YAML(typ="safe").load(unchanged / "dvc.lock")["stages"]
-        assert locked["train_vgg"]["params"]["params.yaml"]["vgg"]["width_divisor"] == 32
-        assert locked["train_lenet"]["params"]["params.yaml"]["lenet"]["learning_rate"] == 1e-5
-    finally:
-        shell("git", "merge", "--abort", cwd=unchanged)
-        git("checkout", "-q", "-B", branch, smoke)
 
 
 @pytest.mark.parametrize(
