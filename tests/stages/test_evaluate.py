@@ -75,7 +75,7 @@ def test_ten_images_and_an_absent_class_give_every_file(ten_images: Path, shell:
     assert speed.keys() == {"images_per_second", "milliseconds_per_image"}
     logs = sorted(path.parent.name for path in (ten_images / "runs").rglob("events.*"))
     assert len(logs) == 2
-    assert logs[0] == "evaluate"
+    assert logs[0] == "lenet"
 
 
 def test_weights_that_diverged_write_nothing(ten_images: Path, shell: Shell) -> None:
