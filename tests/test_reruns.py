@@ -256,14 +256,14 @@ def test_what_a_stage_writes_reaches_exactly_its_followers(recorded: Recorded) -
     assert following == FOLLOWERS
 
 
-def test_a_comment_runs_one_stage_and_taking_it_back_none(unchanged: Path, shell: Shell) -> None:
+def test_a_comment_runs_the_trainings_alone_and_taking_it_back_none(unchanged: Path, shell: Shell) -> None:
     path = unchanged / "stages/train.py"
     text = path.read_text()
     path.write_text(text + "# a comment\n")
     # The weights' bytes are the same again: what was withdrawn comes from DVC's cache of runs.
-    assert ran(shell("dvc", "repro", cwd=unchanged)) == ["train_lenet", "withdraw@lenet"]
+    assert ran(shell("dvc", "repro", cwd=unchanged)) == sorted({*TRAIN, *WITHDRAW.values()})
     path.write_text(text)
-    assert ran(shell("dvc", "repro", cwd=unchanged)) == ["withdraw@lenet"]
+    assert ran(shell("dvc", "repro", cwd=unchanged)) == sorted(WITHDRAW.values())
     assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""
 
 
