@@ -256,7 +256,9 @@ def test_what_a_stage_writes_reaches_exactly_its_followers(recorded: Recorded) -
     assert following == FOLLOWERS
 
 
-def test_a_comment_runs_the_trainings_alone_and_taking_it_back_none(unchanged: Path, shell: Shell) -> None:
+def test_a_comment_runs_the_trainings_alone_and_taking_it_back_none(
+    unchanged: Path, shell: Shell
+) -> None:
     path = unchanged / "stages/train.py"
     text = path.read_text()
     path.write_text(text + "# a comment\n")
