@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -238,7 +239,7 @@ def _experiments_fit_a_screen(folder: Path, shell: Shell, environment: dict[str,
         [shell("dvc", "exp", "show", "--csv", cwd=folder).stdout.splitlines()[0]]
     )
     # DVC's CSV has three columns that its table does not.
-    assert len(set(header) - {"rev", "typ", "parent"}) <= 138
+    assert len(set(header) - {"rev", "typ", "parent"}) <= 135
     numbers = [name for name in header if name.partition(".")[0] in MODELS][:24]
     assert {name.partition(".")[2] for name in numbers} == set(NUMBERS)
     assert "all_wrong" in header
@@ -289,6 +290,48 @@ def test_a_width_retrains_its_network_alone(unchanged: Path, shell: Shell) -> No
         "train_vgg",
         "withdraw@vgg",
     ]
+
+
+def test_two_branches_that_changed_one_network_each_are_merged_without_training(
+    unchanged: Path, shell: Shell
+) -> None:
+    def git(*command: str) -> str:
+        done = shell("git", *command, cwd=unchanged)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    page = (ROOT / "docs/experiments.md").read_text()
+    block = page.partition("## Merge two runs")[2].partition("```sh\n")[2].partition("```")[0]
+    merge, *settle = map(shlex.split, block.splitlines())
+    smoke = git("rev-parse", "HEAD")
+    # The same values as in the tests above: these trainings are in the run cache by now.
+    edits = {
+        "other": (r"width_divisor: +\d+", "width_divisor: 32"),
+        "one": (r"(lenet:(?s:.*?)learning_rate:) [\d.]+", r"\1 1e-5"),
+    }
+    try:
+        for name, (pattern, value) in edits.items():
+            git("checkout", "-q", "-B", name, smoke)
+            shell("dvc", "checkout", "-q", "--force", cwd=unchanged)
+            text = (unchanged / "params.yaml").read_text()
+            (unchanged / "params.yaml").write_text(re.sub(pattern, value, text, count=1))
+            ran(shell("dvc", "repro", cwd=unchanged))
+            git("commit", "-qam", name)
+        done = shell(*merge, cwd=unchanged)
+        assert "CONFLICT (content): Merge conflict in dvc.lock" in done.stdout
+        for command in settle:
+            done = shell(*command, cwd=unchanged)
+            assert done.returncode == 0, done.stdout + done.stderr
+            if command[0] == "dvc":
+                assert not {"train_lenet", "train_vgg", "finetune_vgg11"} & {*ran(done)}
+        assert git("status", "--porcelain") == ""
+        assert "up to date" in shell("dvc", "status", cwd=unchanged).stdout
+        locked = YAML(typ="safe").load(unchanged / "dvc.lock")["stages"]
+        assert locked["train_vgg"]["params"]["params.yaml"]["vgg"]["width_divisor"] == 32
+        assert locked["train_lenet"]["params"]["params.yaml"]["lenet"]["learning_rate"] == 1e-5
+    finally:
+        shell("git", "merge", "--abort", cwd=unchanged)
+        shell("git", "checkout", "-q", "--force", "--detach", smoke, cwd=unchanged)
 
 
 @pytest.mark.parametrize(

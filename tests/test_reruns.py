@@ -12,7 +12,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from fashion_cnn.base.models import MODELS as TRAINING
-from tests.conftest import ROOT, Shell, SmokeRun
+from tests.conftest import ROOT, Shell, SmokeRun, link_environment
 from tests.test_pipeline import MODELS, ran
 
 TRAIN = {"train_lenet", "train_vgg", "finetune_vgg11"}
@@ -256,14 +256,22 @@ def test_what_a_stage_writes_reaches_exactly_its_followers(recorded: Recorded) -
     assert following == FOLLOWERS
 
 
-def test_a_comment_runs_the_trainings_alone_and_taking_it_back_none(
+def test_a_comment_runs_the_trainings_alone_side_by_side_and_taking_it_back_none(
     unchanged: Path, shell: Shell
 ) -> None:
-    path = unchanged / "stages/train.py"
+    def weights() -> dict[str, Any]:
+        stages = YAML(typ="safe").load(unchanged / "dvc.lock")["stages"]
+        return {stage: stages[stage]["outs"] for stage in TRAIN}
+
+    path, before = unchanged / "stages/train.py", weights()
     text = path.read_text()
     path.write_text(text + "# a comment\n")
+    link_environment(unchanged)
+    done = shell("make", "repro", "JOBS=3", cwd=unchanged)
+    shutil.rmtree(unchanged / ".venv")
     # The weights' bytes are the same again: what was withdrawn comes from DVC's cache of runs.
-    assert ran(shell("dvc", "repro", cwd=unchanged)) == sorted({*TRAIN, *WITHDRAW.values()})
+    assert ran(done) == sorted({*TRAIN, *WITHDRAW.values()})
+    assert weights() == before
     path.write_text(text)
     assert ran(shell("dvc", "repro", cwd=unchanged)) == sorted(WITHDRAW.values())
     assert shell("git", "status", "--porcelain", cwd=unchanged).stdout == ""

@@ -1,4 +1,4 @@
-"""Whether git can read the project: what most tools need before anything else."""
+"""Whether git can read the project, what most tools need first, and whether it was edited."""
 
 import os
 import subprocess
@@ -31,3 +31,9 @@ def check(folder: Path) -> None:
     if done.returncode:
         reason = " ".join(done.stderr.split()) or "it has no commit: make one with `git commit`"
         raise InputError(f"git cannot read {folder}: {reason}")
+
+
+def edited(folder: Path) -> bool:
+    """Return whether a file that git tracks is not as in the last commit."""
+    command = ("git", "diff", "--quiet", "HEAD")
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0

@@ -61,7 +61,7 @@ class Revision:
         self.name = name
         self.root = root
         self.is_workspace = name == WORKSPACE
-        self.edited = self.is_workspace and bool(history.is_dirty(untracked_files=False))
+        self.edited = self.is_workspace and git.edited(root)
         self.subject = (message.splitlines() or [""])[0]
         history.close()
         self.withheld: Mapping[str, str] = {}

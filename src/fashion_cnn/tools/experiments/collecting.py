@@ -102,8 +102,7 @@ def _outdated() -> tuple[frozenset[str], bool]:
     Also return whether anything is edited since the last commit; if not, it is as outdated.
     """
     with closing(Revision(root())) as revision, suppress(NoFileError):
-        lines = lock.faults(root())
-        changed = {stage for line in lines for stage in line.rpartition(": ")[2].split(", ")}
+        changed = {stage for stages in lock.stages_by_fault(root()).values() for stage in stages}
         return frozenset(lockfile.stale(lockfile.read(revision), changed)), revision.edited
     return frozenset(), True
 

@@ -27,8 +27,9 @@ def withhold(revision: Revision) -> list[str]:
         )
     if revision.is_workspace:
         with suppress(InputError):
-            made = (line for line in lock.faults(revision.root) if "is not the version" not in line)
-            if reasons := [_brief(line) for line in made if not line.startswith("no entry")]:
+            found_now = lock.stages_by_fault(revision.root).items()
+            made = [each for each in found_now if "is not the version" not in each[0]]
+            if reasons := [_brief(*each) for each in made if each[0] != "no entry"]:
                 lines.append(
                     "Shown as of the last run, though these have changed since: "
                     f"{_list(reasons, '; ')}. Make all of it anew: dvc repro"
@@ -70,11 +71,9 @@ def show(value: object) -> str:
     return str(value)
 
 
-def _brief(reason: str) -> str:
-    """Return a reason with its stages counted where there are many."""
-    what, _, stages = reason.rpartition(": ")
-    count = stages.count(",") + 1
-    return reason if count <= NAMED else f"{what}: {count} stages"
+def _brief(fault: str, stages: list[str]) -> str:
+    """Return a fault with its stages, counted where there are many."""
+    return f"{fault}: {', '.join(stages) if len(stages) <= NAMED else f'{len(stages)} stages'}"
 
 
 def _locked(revision: Revision) -> Lockfile:

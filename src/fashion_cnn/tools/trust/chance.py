@@ -1,6 +1,7 @@
 """Whether chance alone may explain that a measure of two networks' answers differs."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,24 +22,36 @@ def macro_f1(actual: np.ndarray, now: np.ndarray, before: np.ndarray) -> float:
     """Return the two-sided p-value of a paired bootstrap of the difference in macro F1.
 
     It resamples the images: each keeps its class and both networks' answers. All: (N,).
-
-    Source: Efron and Tibshirani (1993), chapter 15, with the percentile interval turned round.
     """
 
     def fall(actual: np.ndarray, now: np.ndarray, before: np.ndarray, axis: int) -> np.ndarray:
         return _macro_f1(actual, before, axis) - _macro_f1(actual, now, axis)
 
-    falls = bootstrap(
-        (actual, now, before),
-        fall,
+    return two_sided((actual, now, before), fall, vectorized=True, batch=100)
+
+
+def two_sided(
+    data: tuple[np.ndarray, ...], difference: Callable[..., Any], **options: Any
+) -> float:
+    """Return the p-value of a paired bootstrap of a difference: is it other than 0?
+
+    Args:
+        data: what is resampled together, (N,) each.
+        difference: of the resampled data.
+        options: of scipy's bootstrap.
+
+    Source: Efron and Tibshirani (1993), chapter 15, with the percentile interval turned round.
+    """
+    differences = bootstrap(
+        data,
+        difference,
         n_resamples=RESAMPLES,
-        batch=100,
-        vectorized=True,
         paired=True,
         method="percentile",
         rng=np.random.default_rng(0),
+        **options,
     ).bootstrap_distribution
-    beyond = min((falls <= 0).sum(), (falls >= 0).sum())
+    beyond = min((differences <= 0).sum(), (differences >= 0).sum())
     return float(min(1.0, 2 * (1 + beyond) / (1 + RESAMPLES)))
 
 

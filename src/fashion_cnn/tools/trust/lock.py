@@ -36,7 +36,12 @@ def check() -> None:
 
 
 def faults(folder: Path) -> list[str]:
-    """Return one line per file, parameter or command that differs from what dvc.lock recorded.
+    """Return one line per fault that `stages_by_fault` finds, and raise what it raises."""
+    return [f"{fault}: {', '.join(names)}" for fault, names in stages_by_fault(folder).items()]
+
+
+def stages_by_fault(folder: Path) -> dict[str, list[str]]:
+    """Return each file, parameter or command that differs from dvc.lock, and whose it is.
 
     Files in DVC's cache need not be here. Of these, only the hashes in dvc.lock are compared: the
     one that a stage wrote with the one that the next stage read.
@@ -59,7 +64,7 @@ def faults(folder: Path) -> list[str]:
         raise InputError(f"DVC cannot read the project: {error}") from None
     if gone := locked - {stage.name for stage in stages}:
         stages_of["in dvc.lock, but not a stage of dvc.yaml"] = sorted(gone)
-    return [f"{fault}: {', '.join(names)}" for fault, names in stages_of.items()]
+    return stages_of
 
 
 def _locked(folder: Path) -> set[str]:
