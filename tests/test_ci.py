@@ -106,7 +106,10 @@ def project(reproduced_toy: Path, tmp_path: Path) -> Path:
         "sys.exit(int(open('status').read()) if sys.argv[1] == 'gate' else 0)\n"
     )
     (folder / "status").write_text("0")
-    (folder / ".gitignore").write_text("/calls\n/status\n/runs\n")
+    (folder / ".gitignore").write_text("/calls\n/status\n/runs\n/src\n")
+    (folder / "src/fashion_cnn/models").mkdir(parents=True)
+    for model in ("lenet", "vgg"):
+        (folder / f"src/fashion_cnn/models/{model}.py").touch()
     return folder
 
 
@@ -475,6 +478,12 @@ def test_a_malformed_tag_is_refused(project: Path, shell: Shell, tag: str) -> No
     status, output, calls = run(project, shell, "promote", TAG=tag)
     assert (status, calls) == (1, [])
     assert output.startswith("error: TAG: expected MODEL@vX.Y.Z or MODEL#STAGE, got")
+
+
+def test_a_tag_of_a_network_of_one_s_own_is_taken(project: Path, shell: Shell) -> None:
+    (project / "src/fashion_cnn/models/resnet.py").touch()
+    output = run(project, shell, "promote", TAG="resnet@v1.0.0")[1]
+    assert output.startswith("error: TAG: there is no git tag 'resnet@v1.0.0'")
 
 
 def test_a_tag_that_is_missing_or_of_another_commit_is_refused(project: Path, shell: Shell) -> None:
