@@ -481,6 +481,7 @@ def test_a_worse_run_is_refused_as_a_pull_request_and_as_a_promotion(
 ) -> None:
     """All of it is consistent, is committed, and keeps the limits: only a comparison tells."""
     shutil.copytree(ROOT / ".ci", run / ".ci")
+    shutil.copytree(ROOT / "src/fashion_cnn/models", run / "src/fashion_cnn/models")
     shutil.copy(ROOT / "params.yaml", run)
     origin = tmp_path / "origin.git"
     shell("git", "clone", "-q", "--bare", str(run), str(origin), cwd=tmp_path)
