@@ -75,7 +75,7 @@ test: test-environment ## run every test, one process per core
 	@$(PYTEST)
 
 test-fast: test-environment ## run the tests without the pipeline; PART=training for tests/training alone
-	@$(PYTEST) -m 'not long and not remote and not faults and not images and not workflows and not explore' "tests/$$PART"
+	@$(PYTEST) -m 'not long and not remote and not faults and not images and not workflows and not explore and not slurm' "tests/$$PART"
 
 test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, sshd, an S3-compatible server
 	@$(LOCKED) requirements/remotes.txt

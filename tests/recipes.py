@@ -1,6 +1,7 @@
 """Small recipes for tests: a few steps on the CPU in float32."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,12 @@ LOG_INTERVAL = 5
 R = TypeVar("R", bound=Recipe)
 
 
+@cache
+def committed() -> params.Params:
+    """Return the committed run's params."""
+    return params.load(ROOT / "params.yaml")
+
+
 def changed(recipe: R, **changes: object) -> R:
     """Return the recipe with `changes`, checked as params.yaml is."""
     return type(recipe).model_validate(recipe.model_dump() | changes)
@@ -26,24 +33,24 @@ def changed(recipe: R, **changes: object) -> R:
 
 def lenet(**changes: object) -> LeNet:
     """Return a recipe for LeNet: 400 images, 2 epochs."""
-    return changed(params.load(ROOT / "params.yaml").lenet, **(SMALL | changes))
+    return changed(committed().lenet, **(SMALL | changes))
 
 
 def vgg(**changes: object) -> VGG:
     """Return a recipe for the reduced VGG: 128 images of 32 pixels, 1 epoch."""
     small = SMALL | {"train_images": 128, "epochs": 1, "image_size": 32}
-    return changed(params.load(ROOT / "params.yaml").vgg, **(small | changes))
+    return changed(committed().vgg, **(small | changes))
 
 
 def vgg11(**changes: object) -> VGG11:
     """Return a recipe for VGG-11: 400 images of 32 pixels, 2 epochs."""
     small = SMALL | {"image_size": 32}
-    return changed(params.load(ROOT / "params.yaml").vgg11, **(small | changes))
+    return changed(committed().vgg11, **(small | changes))
 
 
 def dataset() -> params.Dataset:
     """Return the committed run's params of the data set."""
-    return params.load(ROOT / "params.yaml").dataset
+    return committed().dataset
 
 
 def train_metrics(project: Path, model: str = "lenet") -> dict[str, Any]:
