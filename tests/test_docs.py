@@ -79,6 +79,14 @@ def test_the_readmes_results_are_those_of_the_committed_run() -> None:
     assert sorted(named) == pytest.approx(sorted(by_chance), abs=5.1e-4)
 
 
+def test_our_results_beside_published_ones_are_those_of_the_readme() -> None:
+    page = (ROOT / "docs/results.md").read_text()
+    ours = re.findall(r"^\| \*\*.+\*\* \| ([\d,]+) \| .+? \| (.+?) \|", page, re.MULTILINE)
+    assert len(ours) == len(MODELS)
+    for parameters, accuracy in ours:
+        assert re.search(rf"\| {parameters} \| \d+ \| {re.escape(accuracy)} \|", README.read_text())
+
+
 def test_every_page_is_linked_from_the_readme() -> None:
     for page in DOCS:
         assert f"(docs/{page.name})" in README.read_text(), page.name
