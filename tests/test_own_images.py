@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from skimage.data import data_dir
 from sklearn.datasets import load_digits
 
 from fashion_cnn.dataset.kind import read_kind
@@ -24,6 +25,24 @@ def digits(folder: Path) -> Path:
         path = folder / str(label) / f"{index:04}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((image.reshape(8, 8) / 16 * 255).astype(np.uint8)).save(path)
+    return folder
+
+
+def photographs(folder: Path) -> Path:
+    """Make a folder of 40 x 40 pieces of six colour pictures that come with scikit-image.
+
+    Every fifth piece is to test on, as two folders, train/ and test/, hold them.
+    """
+    names = ("astronaut.png", "chelsea.png", "coffee.png", "ihc.png", "retina.jpg", "rocket.jpg")
+    for name in names:
+        picture = Image.open(Path(data_dir, name)).convert("RGB")
+        width, height = picture.size
+        corners = [(x, y) for y in range(0, height - 39, 40) for x in range(0, width - 39, 40)]
+        for index, (x, y) in enumerate(corners[:120]):
+            part = "train" if index % 5 else "test"
+            path = folder / part / Path(name).stem / f"{index:03}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture.crop((x, y, x + 40, y + 40)).save(path)
     return folder
 
 
@@ -55,8 +74,9 @@ def test_what_dvc_tracks_is_found_in_the_copy_of_an_experiment(
         (digits, 1, 10, 0.8),
         (lambda folder: draw_folder(folder, 3, 120, colour=False), 1, 3, 0.8),
         (lambda folder: draw_folder(folder, 12, 120, colour=True), 3, 12, 0.5),
+        (photographs, 3, 6, 0.6),
     ],
-    ids=["digits", "shapes in grey", "shapes in colour"],
+    ids=["digits", "shapes in grey", "shapes in colour", "photographs in colour"],
 )
 def test_other_classes_and_channels_reach_every_stage_and_tool(
     clone: Path,
@@ -80,7 +100,8 @@ def test_other_classes_and_channels_reach_every_stage_and_tool(
     assert done.returncode == 0, done.stdout + done.stderr
     kind, _ = read_kind(clone / "data" / "fashion_mnist")
     assert (kind.channels, len(kind.classes)) == (channels, classes)
-    assert {*kind.classes} == {path.name for path in folder.iterdir()}
+    pictures = [path for path in folder.rglob("*") if path.is_file()]
+    assert {*kind.classes} == {path.parent.name for path in pictures}
     for model in MODELS:
         text = {"dtype": str, "keep_default_na": False}
         table = pd.read_csv(clone / f"plots/classes/{model}.csv", **text)  # type: ignore[call-overload]

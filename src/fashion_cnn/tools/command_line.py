@@ -119,7 +119,7 @@ def _runs(add: Add) -> None:
     verify.add_argument("--model", choices=MODELS, help="only this model's stages; default: all")
 
     drift = add("drift", "trust.drift.report", "compare new images with the training images")
-    drift.add_argument("folder", type=_path, help="the new images, as four IDX files")
+    drift.add_argument("folder", type=_path, help="new images: a folder per class, or IDX files")
     drift.add_argument("--model", choices=MODELS, default="lenet", help="default: lenet")
 
     report = add("report", _report, "write report.html and report.md on a revision")

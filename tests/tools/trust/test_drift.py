@@ -1,16 +1,22 @@
 """Drift: none between halves of the same images; each change shows in its own measure."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
+from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import Dataset
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images, Transform, read, shuffled
+from fashion_cnn.sources.own_data import adopt
 from fashion_cnn.tools.trust import drift
 from fashion_cnn.tools.trust.rules import DriftRule
 from fashion_cnn.trained.weights import Trained
+from tests.made_images import draw_folder
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +64,26 @@ def test_a_missing_class_shows_in_the_labels(halves: tuple[Images, Images]) -> N
     # No drift where neither has the class.
     without = first[first.labels != 3], second[second.labels != 3]
     assert drift.labels(*without).p_value > 0.01
+
+
+def test_new_pictures_become_what_the_training_images_are(tmp_path: Path) -> None:
+    """Of two of its three classes, another size, grey: they fit, and lie with the right labels."""
+    settings = Dataset(mean=0.5, standard_deviation=0.5, image_size=20)
+    drawn = draw_folder(tmp_path / "data" / "own" / "drawn", 3, 8, colour=True)
+    adopt(drawn, drawn.parent, tmp_path / "idx", settings)
+    training = read(tmp_path / "idx", "train")
+    new = draw_folder(tmp_path / "new", 3, 2, colour=False)
+    shutil.rmtree(new / "filled cross")
+    for path in (new / "filled disc").iterdir():
+        Image.new("L", (30, 30)).save(path)
+    found = drift.read_new(new, training.kind, settings)
+    assert found.kind == training.kind
+    assert found.labels.sort().values.tolist() == [1, 1, 2, 2]
+    assert found.pixels[found.labels == 1].max() == 0
+    assert found.pixels[found.labels == 2].max() > 0
+    (new / "filled disc").rename(new / "ball")
+    with pytest.raises(InputError, match=r"no class ball: rename the folders, or move them away"):
+        drift.read_new(new, training.kind, settings)
 
 
 class Brightness(nn.Module):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.stats import chi2_contingency, ks_2samp
 from tabulate import tabulate
 from torch import Tensor
@@ -12,10 +13,13 @@ from torch import Tensor
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text
+from fashion_cnn.base.params import Dataset
 from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Images, read, read_split
+from fashion_cnn.dataset.kind import Kind
+from fashion_cnn.sources import picture_folder
 from fashion_cnn.tools.trust.judging import Verdict
 from fashion_cnn.tools.trust.rules import DriftRule
 from fashion_cnn.trained import weights
@@ -83,15 +87,16 @@ def measure(folder: Path, model: str) -> list[Drift]:
     """Compare new images with the training images.
 
     Args:
-        folder: four IDX files, named like Fashion-MNIST's.
+        folder: a folder of pictures per class, alone or in train/ and test/; or IDX files, of
+            which those to train on are read.
         model: the network whose confidence is compared, on images that it was not trained on.
 
     Raises:
         InputError: a file of either folder, or the model's weights, cannot be read.
     """
     values = params.load()
-    new = _read_new(folder)
     training, validation = read_split(dataset_folder(), values.dataset)
+    new = read_new(folder, training.kind, values.dataset)
     check_same_kind(training, new)
     trained = weights.load(weights_file(model), model)
     compute = prepare(values.evaluate.device, trained.precision)
@@ -102,13 +107,31 @@ def measure(folder: Path, model: str) -> list[Drift]:
     ]
 
 
-def _read_new(folder: Path) -> Images:
-    """Read the images of a user's own folder."""
-    names = "train-images-idx3-ubyte and train-labels-idx1-ubyte"
-    advice = f"give a folder that holds the new images as {names}, decompressed"
+def read_new(folder: Path, kind: Kind, settings: Dataset) -> Images:
+    """Read the images of a user's own folder; pictures are brought to what `kind` is."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder: {advice}")
-    return read(folder, "train", advice)
+        raise InputError(
+            f"{folder} is not a folder: give one that holds the new images, a folder per class"
+        )
+    if any(folder.glob("*-ubyte*")):
+        names = "train-images-idx3-ubyte and train-labels-idx1-ubyte"
+        return read(folder, "train", f"give the new images as {names}, decompressed")
+    # Both halves are read, so any fraction will do that leaves none of two pictures out.
+    pictures = settings.pictures.model_copy(update={"test_fraction": 0.5})
+    as_trained = settings.model_copy(update={"image_size": kind.size[0], "pictures": pictures})
+    classes, found = picture_folder.read(folder, as_trained)
+    if unknown := {*classes} - {*kind.classes}:
+        raise InputError(
+            f"{folder}: the training images have no class {', '.join(sorted(unknown))}: rename "
+            f"the folders, or move them away"
+        )
+    values = torch.from_numpy(np.concatenate([each.images for each in found.values()]))
+    pixels = values.unsqueeze(1) if values.ndim == 3 else values.permute(0, 3, 1, 2)
+    if pixels.shape[1] < kind.channels:
+        pixels = pixels.expand(-1, kind.channels, -1, -1)
+    of_class = torch.tensor([kind.classes.index(name) for name in classes])
+    labels = torch.from_numpy(np.concatenate([each.labels for each in found.values()]))
+    return Images(pixels.contiguous(), of_class[labels.long()], kind.classes)
 
 
 def check_same_kind(training: Images, new: Images) -> None:
