@@ -51,7 +51,9 @@ class GitHub(ThreadingHTTPServer):
             "pullRequests": found,
             "issues": found,
         }
-        return {"viewer": {"login": "ci"}, "repository": repository, "repo_000": repository}
+        # gh refuses an answer that holds more than it asked for.
+        known = {"viewer": {"login": "ci"}, "repository": repository, "repo_000": repository}
+        return {name: answer for name, answer in known.items() if name in query}
 
 
 class Handler(BaseHTTPRequestHandler):
