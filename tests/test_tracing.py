@@ -483,6 +483,21 @@ class Mixing(nn.Module):
             4,
             "^Functional: expected forward to return a tensor: does it end with a return",
         ),
+        (
+            Functional(lambda x: x.flatten(1).double(), 80, lambda x: x),
+            4,
+            r"^fc \(Linear\): expected an input of torch.float32, .* got torch.float64",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(2, 3, 1), nn.Flatten(2), nn.TransformerEncoderLayer(16, 2, 8)),
+            4,
+            r"^2 \(Trans.* expected the sequence first, got \(2, 3, 16\) .* batch_first=True",
+        ),
+        (
+            nn.Sequential(nn.Conv2d(2, 3, 1), nn.Flatten(2), nn.GRU(16, 8)),
+            4,
+            r"^2 \(GRU\): expected the sequence first, got \(2, 3, 16\) .* batch_first=True",
+        ),
     ],
 )
 def test_a_network_that_mixes_images_and_features(
@@ -529,6 +544,9 @@ def test_a_network_must_give_a_number_for_each_class() -> None:
     assert trace_network(maps, (2, 8, 8))
     with pytest.raises(ShapeError, match=r"expected 10 numbers .* got \(10, 4, 4\): end with"):
         trace_network(maps, (2, 8, 8), 10)
+    both = Functional(lambda x: x.flatten(1), 80, lambda x: (x, x))
+    with pytest.raises(ShapeError, match=r"return one tensor, .* got a tuple"):
+        trace_network(both, (2, 4, 4), 3)
 
 
 def test_channels_may_stand_last_before_a_linear_layer() -> None:
@@ -572,7 +590,7 @@ def with_generator() -> nn.Module:
         (with_generator, "cannot pickle 'generator' object"),
         (lambda: torch.jit.trace(nn.ReLU(), torch.zeros(1)), "is one of torch.jit: build"),
         (lambda: torch.jit.script(nn.ReLU()), "is one of torch.jit: build"),
-        (lambda: nn.LazyConv2d(4, 3), "uninitialized parameter"),
+        (lambda: nn.LazyConv2d(4, 3), "it is a LazyConv2d, .*: build a Conv2d from"),
         (lambda: None, "no attribute"),
     ],
 )

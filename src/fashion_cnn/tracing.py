@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -133,8 +134,19 @@ class _Trace(FlopCounterMode):
         field = self.field_of(given)
         self.running.append(_Call(label, module, given, field, self.flops_in_no_row()))
         shape = tuple(given.shape[1:])
+        if isinstance(module, nn.Linear | nn.Conv2d) and given.dtype != module.weight.dtype:
+            # On the meta device torch takes any, in training it does not.
+            expected = f"expected an input of {module.weight.dtype}, like the layer's weights"
+            raise ShapeError(f"{expected}, got {given.dtype}")
         if isinstance(module, nn.Linear):
             self.require_apart("input", given)
+        if isinstance(module, nn.TransformerEncoderLayer | nn.MultiheadAttention | nn.RNNBase):
+            first = getattr(module, "self_attn", module).batch_first
+            if not first and given.shape[0] == self.images != given.shape[1]:
+                raise ShapeError(
+                    f"expected the sequence first, got {tuple(given.shape)} for {self.images} "
+                    "images, which it would mix: build it with batch_first=True"
+                )
         _require_fit(module, shape, is_image=field is not None or self.still_has_channels(shape))
 
     def still_has_channels(self, shape: Shape) -> bool:
@@ -160,6 +172,10 @@ class _Trace(FlopCounterMode):
         if not output.ndim:
             raise ShapeError("expected forward to return a tensor: does it end with a return?")
         self.require_apart("output", output)
+        if not name and self.num_outputs and not isinstance(result, Tensor):
+            raise ShapeError(
+                f"expected forward to return one tensor, the logits, got a {type(result).__name__}"
+            )
         if not name and self.num_outputs and output.shape[1:] != (self.num_outputs,):
             raise ShapeError(
                 f"expected {self.num_outputs} numbers for each image, one for each class, got "
@@ -213,6 +229,12 @@ def _copy_on_meta(network: nn.Module) -> nn.Module:
         if isinstance(module, torch.jit.ScriptModule):
             place = f"{name or 'it'} is one of torch.jit"
             raise ShapeError(f"{place}: build the network of plain nn.Modules, and script it later")
+        if any(isinstance(weight, UninitializedParameter) for weight in module.parameters(False)):
+            kind = type(module).__name__
+            raise ShapeError(
+                f"{name or 'it'} is a {kind}, whose size is not known before it has run: build a "
+                f"{kind.removeprefix('Lazy')} from the image size, channels and classes"
+            )
     tensors = [
         tensor
         for module in network.modules()
