@@ -86,15 +86,18 @@ def run(model: str) -> None:
     write(f"metrics/evaluate/{model}.json", json.dumps(measured))
     dead = {"images": 100, "channels": 22, "dead_channels": 1}
     write(f"metrics/export_images/{model}.json", json.dumps(dead))
+    skilled = int(10 * values["skill"])
     for number, name in enumerate(("conv1", "conv2")):
-        picture(f"plots/kernels/{model}/{name}.png", number + int(10 * values["skill"]))
+        picture(f"plots/kernels/{model}/{name}.png", number + skilled)
         for image in ("3", "17"):
-            picture(f"plots/feature_maps/{model}/{image}/{name}.png", number)
+            picture(
+                f"plots/feature_maps/{model}/{image}/{name}.png", number + int(10 * values["skill"])
+            )
     picture(f"plots/grad_cam/{model}.png", 2)
     for name in ("confident_mistakes", "likely_mislabelled"):
         picture(f"plots/evaluate/{model}/{name}.png", 3)
     for name in ("confusion_normalized", "reliability"):
-        picture(f"plots/evaluate/{model}/{name}.png", int(10 * values["skill"]))
+        picture(f"plots/evaluate/{model}/{name}.png", skilled)
 
 
 def compare() -> None:

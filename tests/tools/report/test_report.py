@@ -170,6 +170,19 @@ def test_markup_in_a_commit_message_is_words(copied: Path, tmp_path: Path, shell
     assert r"\| \[a\](http://b) \`c\`" in text
 
 
+def test_a_picture_s_answer_is_that_of_its_own_revision(project: Path, report: Path) -> None:
+    """LeNet's differ, so those of the baseline must not be the new ones."""
+    html = (report / "report.html").read_text()
+    expected = set()
+    for name, side in (("HEAD", ""), ("worse", r" \(baseline\)")):
+        table = Revision(project, name).csv("data/predictions/lenet.csv", [])
+        row = table.iloc[3]
+        expected.add((row[row["predicted"]], side))
+        confidence = f"{row[row['predicted']]:.1%}"
+        assert re.search(rf"LeNet: test image 3, [^<]* with {confidence}{side}<", html)
+    assert len(expected) == 2
+
+
 def test_a_file_that_no_revision_has_is_missing(project: Path) -> None:
     for name in ("workspace", "worse"):
         with pytest.raises(MissingError, match=r"nothing.json is not in"):

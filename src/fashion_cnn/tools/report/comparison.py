@@ -79,6 +79,7 @@ class Comparison:
     metrics: Mapping[str, Mapping[str, Any]]
     before: Mapping[str, Mapping[str, Any]]
     predictions: Mapping[str, pd.DataFrame]
+    old_predictions: Mapping[str, pd.DataFrame]
     changes: Mapping[str, Mapping[str, Change]]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -93,7 +94,7 @@ class Comparison:
 
     def sides(self) -> list[tuple[Revision, str]]:
         """The revisions to show, each with what its captions add to the network's name."""
-        return [(self.now, "")] + ([] if self.same else [(self.baseline, ", baseline")])
+        return [(self.now, "")] + ([] if self.same else [(self.baseline, " (baseline)")])
 
 
 def compare(now: Revision, baseline: Revision) -> Comparison:
@@ -119,6 +120,7 @@ def compare(now: Revision, baseline: Revision) -> Comparison:
         metrics,
         before,
         predictions,
+        old_predictions,
         changes,
         tuple(notes),
         tuple(warnings),

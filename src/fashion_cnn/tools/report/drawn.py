@@ -45,7 +45,7 @@ def feature_maps(comparison: Comparison) -> Section:
         found = revision.pictures(f"plots/feature_maps/{model}")
         folders = sorted({PurePosixPath(path).parent.name for path in found}, key=natural)
         return {
-            f": test image {name}{_answer(comparison, model, name)}": [
+            f": test image {name}{_answer(comparison, revision, model, name)}": [
                 path for path in found if PurePosixPath(path).parent.name == name
             ]
             for name in folders[:SHOWN_IMAGES]
@@ -148,9 +148,10 @@ def calibration(comparison: Comparison) -> Section:
     )
 
 
-def _answer(comparison: Comparison, model: str, image: str) -> str:
-    """Say what a test image is and what the network takes it for, if its predictions are here."""
-    table = comparison.predictions.get(model)
+def _answer(comparison: Comparison, revision: Revision, model: str, image: str) -> str:
+    """Say what a test image is and what a revision's network takes it for, if that is here."""
+    now = revision is comparison.now
+    table = (comparison.predictions if now else comparison.old_predictions).get(model)
     if table is None or not image.isdigit() or int(image) >= len(table):
         return ""
     row = table.iloc[int(image)]
