@@ -10,6 +10,7 @@ import random
 import sys
 from pathlib import Path
 
+import hypothesis
 import mutmut.__main__ as program
 from mutmut.mutation.data import SourceFileMutationData
 from mutmut.mutation.diff_apply import get_diff_for_mutant
@@ -90,6 +91,10 @@ def main() -> None:
     here = Path("data/fashion_mnist").resolve()
     if here.is_dir():
         os.environ["FASHION_MNIST_DIR"] = str(here)
+    # A fifth of the usual examples; one that fails will do: to look for the shortest takes minutes.
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("mutants", phases=phases, max_examples=20)
+    hypothesis.settings.load_profile("mutants")
     program._run((), int(sys.argv[1]) if sys.argv[1:] else os.cpu_count())
     print(report(drawn))
 

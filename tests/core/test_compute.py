@@ -91,4 +91,6 @@ def test_seeded_restores_the_generator() -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_probe_measures_a_plausible_speed(precision: str) -> None:
+    state = torch.get_rng_state()
     assert 1e8 < compute.probe(compute.resolve("cpu", precision), seconds=0.05) < 1e15
+    assert torch.equal(torch.get_rng_state(), state)

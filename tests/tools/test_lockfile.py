@@ -74,3 +74,30 @@ def test_what_was_made_of_an_older_output_is_stale_and_all_that_came_of_it() -> 
     assert stale() == {"table": "compare"}
     inputs[:2] = [file("evaluate", "model", "old"), file("compare", "answers")]
     assert stale() == {"answers": "evaluate", "table": "compare"}
+
+
+def test_a_folder_of_several_stages_outputs_has_the_hash_that_dvc_gives_it() -> None:
+    # DVC has written these hashes to a dvc.lock.
+    answers = {
+        "vgg11": "9167843f49fa1af13b08f2568c352f22",
+        "lenet": "5f28713be92f3ae18d23d40ea29cc230",
+        "vgg": "e39e1d0415ce9e015b763dc6bc1fa3c1",
+    }
+    folder = "5b703844109934a25c673ab49f97a38b.dir"
+
+    def stale(read: str, *changed: str) -> dict[str, str]:
+        outputs = [
+            lockfile.LockedFile(f"evaluate@{model}", f"plots/confusion/{model}.csv", md5, 1)
+            for model, md5 in answers.items()
+        ]
+        table = lockfile.LockedFile("compare_models", "table", "new", 1)
+        inputs = (lockfile.LockedFile("compare_models", "plots/confusion", read, 1),)
+        stages = (*(file.stage for file in outputs), table.stage)
+        return lockfile.stale(lockfile.Lockfile(stages, inputs, (*outputs, table)), changed)
+
+    assert stale(folder) == {}
+    assert stale("f" * 32 + ".dir") == {"table": "compare_models"}
+    assert stale(folder, "evaluate@vgg") == {
+        "plots/confusion/vgg.csv": "evaluate@vgg",
+        "table": "compare_models",
+    }

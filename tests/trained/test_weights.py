@@ -7,11 +7,13 @@ import torch
 from safetensors.torch import save_file
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.params import Pictures
 from fashion_cnn.dataset.images import Transform
 from fashion_cnn.models import lenet, vgg
 from fashion_cnn.trained import tensor_files, weights
 
 TRANSFORM = Transform(28, 0.25, 0.75)
+PICTURES = Pictures(fit="crop", background="edge")
 
 
 @pytest.fixture
@@ -31,6 +33,7 @@ def save(path: Path, network: torch.nn.Module) -> None:
         network,
         model="lenet",
         architecture={"image_size": 28},
+        pictures=PICTURES,
         transform=TRANSFORM,
         recipe={"epochs": 3},
         made_with=made_with,
@@ -43,6 +46,8 @@ def test_a_network_comes_back_with_its_transform(saved: tuple[Path, lenet.LeNet]
     for name, value in network.state_dict().items():
         assert torch.equal(trained.network.state_dict()[name], value)
     assert trained.transform == TRANSFORM
+    assert trained.pictures == PICTURES
+    assert trained.recipe == {"epochs": 3}
     assert trained.made_with["threads"] == 2
     assert not trained.network.training
 

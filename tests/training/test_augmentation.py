@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from fashion_cnn.base.recipes import Augmentation
+from fashion_cnn.core.compute import derive_seed
 from fashion_cnn.training.augmentation import augment, draw
 
 NONE = Augmentation(flip=0.0, shift=0, erase=0.0)
@@ -18,7 +19,19 @@ def pixels() -> torch.Tensor:
 def test_draws_are_a_pure_function_of_the_seed() -> None:
     assert torch.equal(draw(9, 0, 1), draw(9, 0, 1))
     assert not torch.equal(draw(9, 0, 1), draw(9, 0, 2))
+    # What is drawn from the same seed for another purpose, such as the order of the images, is
+    # independent of these.
+    order = torch.Generator().manual_seed(derive_seed(0, 1))
+    assert not torch.equal(draw(9, 0, 1), torch.rand(9, 8, generator=order))
     assert draw(10_000, 0, 1).mean(dim=0).sub(0.5).abs().max() < 0.02
+
+
+def test_nothing_leaves_the_device() -> None:
+    """Torch refuses to mix tensors on its device without data with others."""
+    there = torch.empty(9, 3, 28, 20, dtype=torch.uint8, device="meta")
+    settings = Augmentation(flip=0.5, shift=2, erase=0.5)
+    after = augment(there, torch.empty(9, 8, device="meta"), settings)
+    assert (after.shape, after.dtype, after.device) == (there.shape, there.dtype, there.device)
 
 
 def test_no_augmentation_changes_nothing(pixels: torch.Tensor) -> None:

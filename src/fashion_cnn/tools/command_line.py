@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeAlias
 
+from fashion_cnn.base import faults
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import dataset_folder, root, weights_file
@@ -33,7 +34,7 @@ def main() -> None:
     try:
         command(**arguments)
     except Exception as error:
-        if type(error).__module__ != "sqlite3":
+        if not any(type(each).__module__ == "sqlite3" for each in faults.chain(error)):
             raise
         # In these DVC keeps what it knows of files.
         raise InputError(

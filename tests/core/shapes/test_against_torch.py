@@ -38,7 +38,9 @@ from fashion_cnn.tracing import trace_network
 Size = int | tuple[int, int]
 Outcome = tuple[int, ...] | None
 
-many = settings(derandomize=True, max_examples=1000, deadline=None)
+# Hypothesis's profile says 100; that of tests/mutants.py less.
+usual = settings().max_examples
+many = settings(derandomize=True, max_examples=10 * usual, deadline=None)
 
 
 def numbers(*usual: int, rare: tuple[int, ...] = ()) -> st.SearchStrategy[Size]:
@@ -54,6 +56,15 @@ paddings = numbers(0, 1, 2, 3, rare=(-1,))
 dilations = numbers(1, 2, 3, rare=(0, -1))
 extras = numbers(0, 1, 2, rare=(-1,))
 sides = st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2)
+
+
+def test_what_is_left_out_is_what_torch_takes() -> None:
+    image, kernel = torch.ones(1, 1, 9, 9), torch.ones(1, 1, 3, 3)
+    outputs = conv_output(9, 3), pool_output(9, 3), transposed_conv_output(9, 3)
+    layers = F.conv2d(image, kernel), F.max_pool2d(image, 3), F.conv_transpose2d(image, kernel)
+    assert outputs == tuple(layer.shape[2:] for layer in layers)
+    unpadded = ((0, 0), (0, 0))
+    assert conv_padding(9, outputs[0], 3) == transposed_conv_padding(9, outputs[2], 3) == unpadded
 
 
 def pixels(size: Size, device: str = "cpu") -> Tensor:
@@ -290,7 +301,7 @@ def stacks(draw: st.DrawFn) -> tuple[list[Layer], nn.Sequential]:
     return layers, nn.Sequential(*modules)
 
 
-@settings(many, max_examples=500)
+@settings(many, max_examples=5 * usual)
 @given(stack=stacks(), size=st.tuples(st.integers(1, 12), st.integers(1, 12)))
 def test_stacks(stack: tuple[list[Layer], nn.Sequential], size: tuple[int, int]) -> None:
     layers, network = stack
@@ -351,7 +362,7 @@ def looking(draw: st.DrawFn) -> tuple[list[Layer], nn.Sequential]:
     return layers, nn.Sequential(*modules)
 
 
-@settings(many, max_examples=300)
+@settings(many, max_examples=3 * usual)
 @given(stack=looking())
 def test_a_receptive_field_is_where_the_gradient_arrives(
     stack: tuple[list[Layer], nn.Sequential],

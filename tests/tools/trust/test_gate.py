@@ -424,6 +424,23 @@ def test_what_is_written_is_what_is_judged(run: Path) -> None:
             assert found.classes[model].equals(wanted.classes)
 
 
+def test_a_number_that_is_missing_is_named_without_one(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = run / "metrics/evaluate/lenet.json"
+    metrics = json.loads(path.read_text())
+    del metrics["lenet"]["accuracy"]
+    path.write_text(json.dumps(metrics))
+    with pytest.raises(InputError, match=r"broken: lenet\.accuracy missing$"):
+        gate.check(None, "none")
+    assert "None" not in capsys.readouterr().out
+
+
+def test_rules_that_are_no_file_are_named(run: Path) -> None:
+    with pytest.raises(InputError, match=r"^--rules: expected a file .*, got nowhere\.json$"):
+        gate.check(Path("nowhere.json"), "none")
+
+
 def test_a_run_compared_with_itself_is_said_to_be(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -449,7 +466,9 @@ def test_the_verdict_comes_first_then_what_failed_and_the_passes_on_request(
     assert text.endswith("; and 3 more")
     assert "\n" not in text
     printed = capsys.readouterr().out
-    verdict, _, baseline, _, _, _, *rows = printed.splitlines()
+    verdict, _, baseline, _, header, _, *rows = printed.splitlines()
+    columns = ["file", "rule", "limit", "measured", "baseline", "why"]
+    assert [cell.strip() for cell in header.strip("|").split("|")] == columns
     assert text.startswith(verdict)
     assert "itself" not in baseline
     assert len(rows) == 6

@@ -133,5 +133,6 @@ def _output(*command: str) -> str:
     )
     if done.returncode:
         errors = done.stderr.strip().splitlines() or ["it failed"]
-        raise InputError(f"`{' '.join(command[-4:])}`: {errors[0]}")
+        shown = " ".join(command).removeprefix(f"{sys.executable} -m ")
+        raise InputError(f"`{shown}`: {errors[0]}")
     return done.stdout
