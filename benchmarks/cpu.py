@@ -65,12 +65,12 @@ def reduced_vgg(values: Params, folder: Path, sizes: Sizes) -> list[Result]:
     )
     recipe = values.vgg
     compute = prepare("cpu", recipe.precision)
-    plain = (folder, recipe.architecture(), recipe.batch_size, 3, sizes.steps)
+    plain = ("vgg", folder, recipe.architecture(), recipe.batch_size, 3, sizes.steps)
     theirs, kept, mine, peaks = [], [], [], []
     for _ in range(sizes.rounds):
-        theirs.append(tutorial.in_own_process(tutorial.vgg_images_per_second, *plain))
+        theirs.append(tutorial.in_own_process(tutorial.images_per_second, *plain))
         # This process keeps freed memory for the next step, because `prepare` was called in it.
-        kept.append(tutorial.vgg_images_per_second(*plain))
+        kept.append(tutorial.images_per_second(*plain))
         speed, peak = _speed_and_peak("vgg", values, folder, sizes.steps, compute)
         mine.append(speed)
         peaks.append(peak)

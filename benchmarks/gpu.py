@@ -7,7 +7,7 @@ Without .venv, run it like this; FOLDER holds the four decompressed IDX files:
   pip install torch torchvision pydantic ruamel.yaml safetensors tensorboard matplotlib tqdm
   PYTHONPATH=src python -m benchmarks.gpu --data FOLDER
 
-Without torchvision, `--models lenet vgg` still runs.
+Without torchvision, `--models lenet vgg --tutorial-steps 0` still runs.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from benchmarks.measure import Result
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError, run
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.base.params import Dataset
+from fashion_cnn.base.params import Dataset, Params
 from fashion_cnn.base.paths import dataset_folder, root
 from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, prepare
@@ -63,6 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--images", type=int, default=60_000, help="per epoch (default: all)")
     parser.add_argument("--device", default="cuda", help="default: cuda; cpu to try the code")
     parser.add_argument(
+        "--tutorial-steps",
+        type=int,
+        default=100,
+        help="steps of each network the tutorial's way, in its batches (default: 100)",
+    )
+    parser.add_argument(
         "--deterministic", action="store_true", help="use deterministic algorithms only"
     )
     parser.add_argument(
@@ -77,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     training = read(given.data or dataset_folder(), "train")[: given.images]
     results = []
     for model in given.models:
+        theirs = tutorials_way(model, values, given) if given.tutorial_steps else None
+        results += [theirs] if theirs else []
         for step in given.step:
             changes = {
                 "batch_size": getattr(given, f"{model}_batch_size")
@@ -87,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             recipe = getattr(params.replace(values, model, **changes), model)
             compute = prepare(given.device, recipe.precision, deterministic=given.deterministic)
             images = training.to(compute.device)
-            results += epochs(model, recipe, values.dataset, images, compute, step)
+            results += epochs(model, recipe, values.dataset, images, compute, step, theirs)
             name = re.sub(r"\W+", "-", compute.identity()["device"]).lower()
             # Keep what is measured so far, in case the next one does not fit or compile.
             measure.write(results, compute, given.output / name)
@@ -101,10 +109,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
+def tutorials_way(model: str, values: Params, given: argparse.Namespace) -> Result:
+    """Time the tutorial's way of training a network, in its batches, in a process of its own."""
+    from benchmarks import tutorial  # noqa: PLC0415 (torchvision may be missing)
+
+    recipe, batch_size = values.recipe(model), 4 if model == "lenet" else 64
+    speed = tutorial.in_own_process(
+        tutorial.images_per_second,
+        model,
+        given.data or dataset_folder(),
+        recipe.architecture(),
+        batch_size,
+        warm_up=10,
+        steps=given.tutorial_steps,
+        device=given.device,
+    )
+    print(f"{model}, the tutorial's way: {speed:.0f} images/s", flush=True)
+    name = f"{model}, {recipe.image_size} pixels, batch {batch_size}, float32"
+    return Result(name, "images/s, the tutorial's way, with loading", [speed])
+
+
 def epochs(
-    model: str, recipe: Recipe, dataset: Dataset, training: Images, compute: Compute, step: str
+    model: str,
+    recipe: Recipe,
+    dataset: Dataset,
+    training: Images,
+    compute: Compute,
+    step: str,
+    theirs: Result | None = None,
 ) -> list[Result]:
-    """Time the epochs of one network; `step` is one of STEPS."""
+    """Time the epochs of one network; `step` is one of STEPS, `theirs` the tutorial's speed."""
     torch.compiler.reset()
     gc.collect()
     if compute.device.type == "cuda":
@@ -134,9 +168,11 @@ def epochs(
             Result(name, "GB of memory reserved at the peak", [reserved / 1e9]),
             Result(name, "memory reserved against the estimate", [reserved / estimate]),
         ]
+    ratios = [speed / theirs.values[0] for speed in speeds] if theirs else []
     return [
         *memory,
         Result(name, "images/s", speeds, speed_goal),
+        *([Result(name, "ours / the tutorial's way", ratios)] if ratios else []),
         Result(name, f"s per epoch of {len(training):,}", seconds, seconds_goal),
         Result(name, "s of the first epoch, with warm-up and compilation", [first]),
         Result(name, "share of the bfloat16 peak", [flops * speed / peak for speed in speeds]),

@@ -2,12 +2,12 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -30,20 +30,34 @@ def in_own_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) 
         return pool.submit(function, *args, **kwargs).result()
 
 
-def vgg_images_per_second(
-    folder: Path, architecture: dict[str, int], batch_size: int, warm_up: int, steps: int
+def images_per_second(
+    model: str,
+    folder: Path,
+    architecture: Mapping[str, Any],
+    batch_size: int,
+    warm_up: int,
+    steps: int,
+    device: str = "cpu",
 ) -> float:
-    """Time `steps` training steps of the reduced VGG, with loading, after `warm_up` others."""
+    """Time `steps` training steps of a network, with loading, after `warm_up` others."""
     with seeded(0, "tutorial"):
-        network = models.build("vgg", **architecture)
-        optimizer = optim.Adam(network.parameters(), lr=0.001)
+        network = models.build(model, **architecture).to(device)
+        optimizer = make_optimizer(model, network)
         # There are more batches than steps, so the workers load until the last step. They end with
         # the iterator, before anything else is measured.
         batches = iter(loader(folder, architecture["image_size"], batch_size))
         train(network, optimizer, islice(batches, warm_up))
         started = time.perf_counter()
+        # Each step ends with reading its loss back.
         train(network, optimizer, islice(batches, steps))
         return steps * batch_size / (time.perf_counter() - started)
+
+
+def make_optimizer(model: str, network: nn.Module) -> optim.Optimizer:
+    """Return the tutorial's optimiser for a network."""
+    if model == "lenet":
+        return optim.SGD(network.parameters(), lr=0.001, momentum=0.9)
+    return optim.Adam(network.parameters(), lr=0.001)
 
 
 def lenet_epoch(folder: Path, images: int) -> tuple[float, float]:
@@ -52,7 +66,7 @@ def lenet_epoch(folder: Path, images: int) -> tuple[float, float]:
         batches = loader(folder, 28, 4, images)
         started = time.perf_counter()
         network = models.build("lenet")
-        train(network, optim.SGD(network.parameters(), lr=0.001, momentum=0.9), batches)
+        train(network, make_optimizer("lenet", network), batches)
         seconds = time.perf_counter() - started
     right = count = 0
     with torch.inference_mode():
@@ -89,8 +103,10 @@ def train(
 ) -> None:
     """Train one step per batch, with the running loss that the tutorial prints."""
     network.train()
+    device = next(network.parameters()).device
     running_loss = 0.0
-    for images, labels in batches:
+    for loaded in batches:
+        images, labels = (each.to(device) for each in loaded)
         optimizer.zero_grad()
         loss = F.cross_entropy(network(images), labels)
         loss.backward()

@@ -107,20 +107,26 @@ def test_the_cpu_benchmark_measures_both_ways_of_lenet(fashion_mnist: Path) -> N
     assert ratio.values == [their_s.values[0] / each for each in our_s.values]
 
 
-def test_the_gpu_benchmark_runs_on_the_cpu(fashion_mnist: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "steps"), [("lenet", 2), ("vgg", 0)])
+def test_the_gpu_benchmark_runs_on_the_cpu(
+    model: str, steps: int, fashion_mnist: Path, tmp_path: Path
+) -> None:
     gpu.main(
         [
-            *("--models", "lenet", "vgg", "--preset", "smoke", "--step", "plain"),
+            *("--models", model, "--preset", "smoke", "--step", "plain"),
             *("--lenet-batch-size", "32", "--vgg-batch-size", "8", "--epochs", "2"),
-            *("--images", "64", "--device", "cpu"),
+            *("--images", "64", "--device", "cpu", "--tutorial-steps", str(steps)),
             *("--data", str(fashion_mnist), "--output", str(tmp_path)),
         ]
     )
     (path,) = tmp_path.glob("cpu-with-*.json")
     results = json.loads(path.read_text())["results"]
-    assert [result["n"] for result in results] == [2, 2, 1, 2] * 2
+    assert [result["n"] for result in results] == ([1, 2, 2, 2, 1, 2] if steps else [2, 2, 1, 2])
     assert all(result["low"] > 0 for result in results)
     assert {result["goal"] for result in results} == {""}
+    if steps:
+        theirs, ours_, ratio = (result["median"] for result in results[:3])
+        assert ratio == pytest.approx(ours_ / theirs, rel=1e-2)
 
 
 NEEDS = {"with_lightning": "lightning", "with_keras": "keras", "with_fastai": "fastai"}

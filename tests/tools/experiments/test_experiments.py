@@ -1,12 +1,13 @@
 """DVC experiments as a user runs them, on a LeNet of a few steps: queued, compared, applied."""
 
-import fcntl
 import json
 import re
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ruamel.yaml import YAML
 from fashion_cnn.tools.experiments.collecting import Experiment
 from fashion_cnn.tools.experiments.comparing import table
 from tests.conftest import Shell, put_preset
-from tests.processes import running
+from tests.processes import running, wait_until
 
 GRID = [(rate, seed) for rate in (0.002, 0.004, 0.006, 0.008) for seed in (0, 1)]
 SWEEP = "trials: 2\nlenet:\n  learning_rate: {low: 0.002, high: 0.008, log: true}\n"
@@ -214,21 +215,58 @@ def interrupt(
     return printed
 
 
-def test_seeds_are_experiments_of_their_own(
+@contextmanager
+def two_workers(
+    folder: Path, environment: dict[str, str], *arguments: str
+) -> Iterator[list["subprocess.Popen[str]"]]:
+    """Run a command of the package twice at the same time."""
+    command = (sys.executable, "-m", "fashion_cnn", *arguments)
+    variables = environment | {"PYTHONPATH": "src"}
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(running(*command, cwd=folder, environment=variables, errors=None))
+            for _ in range(2)
+        ]
+
+
+def started(folder: Path, prefix: str) -> set[str]:
+    """Return the names, with a prefix, of the experiments whose training has begun."""
+    logs = (folder / "runs/experiments").glob(f"{prefix}*.log")
+    return {log.stem for log in logs if "Running stage 'train_lenet'" in log.read_text()}
+
+
+def test_seeds_are_experiments_of_their_own_that_workers_share(
     small: Path, shell: Shell, environment: dict[str, str]
 ) -> None:
     interrupt(small, environment, signal.SIGTERM, "seeds", "lenet", "3")
-    for _ in range(2):
-        done = shell(
-            "python", "-m", "fashion_cnn", "seeds", "lenet", "2", cwd=small, PYTHONPATH="src"
-        )
-        assert done.returncode == 0, done.stderr
-        lines = done.stdout.splitlines()
-        assert [line.split()[0] for line in lines[-5:]] == ["0", "1", "mean", "standard", "95%"]
-        assert lines[-5] != lines[-4]
+    with two_workers(small, environment, "seeds", "lenet", "2") as workers:
+        printed = [worker.communicate(timeout=600)[0] for worker in workers]
+        assert [worker.returncode for worker in workers] == [0, 0], printed
+    lines = printed[0].splitlines()
+    assert [line.split()[0] for line in lines[-5:]] == ["0", "1", "mean", "standard", "95%"]
+    assert lines[-5] != lines[-4]
+    assert printed[1].splitlines()[-5:] == lines[-5:]
     listed = shell("dvc", "exp", "list", "--name-only", cwd=small).stdout.split()
     assert {"lenet-seed-0", "lenet-seed-1"} <= set(listed)
     assert shell("git", "status", "--porcelain", cwd=small).stdout == ""
+    # Each was trained once: a second time would be from DVC's memory of runs.
+    logs = [small / f"runs/experiments/lenet-seed-{seed}.log" for seed in (0, 1)]
+    texts = [log.read_text() for log in logs]
+    assert all("Running stage 'train_lenet'" in text for text in texts)
+    again = shell("python", "-m", "fashion_cnn", "seeds", "lenet", "2", cwd=small, PYTHONPATH="src")
+    assert again.stdout.splitlines()[-5:] == lines[-5:]
+    assert [log.read_text() for log in logs] == texts
+    # Those of another recipe are measured anew.
+    params = small / "params.yaml"
+    params.write_text(
+        re.sub(r"learning_rate: \S+", "learning_rate: 0.005", params.read_text(), count=1)
+    )
+    command = (sys.executable, "-m", "fashion_cnn", "seeds", "lenet", "2")
+    with running(*command, cwd=small, environment=environment | {"PYTHONPATH": "src"}) as worker:
+        wait_until(lambda: logs[0].read_text() != texts[0] and started(small, "lenet-seed-0"))
+        worker.terminate()
+        worker.wait(60)
+    shell("git", "checkout", "-q", ".", cwd=small)
 
 
 def test_an_interrupted_sweep_goes_on_and_its_best_is_applied(
@@ -257,16 +295,25 @@ def test_an_interrupted_sweep_goes_on_and_its_best_is_applied(
     shell("dvc", "checkout", "-q", "--force", cwd=small)
 
 
-def test_a_second_sweep_is_refused_while_one_runs(small: Path, shell: Shell) -> None:
-    lock = small / "runs/sweep/lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        done = shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=small, PYTHONPATH="src")
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: another sweep is running in this repository: wait for it, or stop it\n"
-    )
+def test_workers_share_a_sweep_and_lose_no_trial_of_one_that_is_killed(
+    small: Path, shell: Shell, environment: dict[str, str]
+) -> None:
+    (small / "config/sweep.yaml").write_text(SWEEP.replace("2\n", "3\n").replace("0.008", "0.007"))
+    before = started(small, "lenet-sweep-")
+    with two_workers(small, environment, "sweep", "lenet") as (one, other):
+        wait_until(lambda: len(started(small, "lenet-sweep-") - before) == 2)
+        # Its training goes on, and another worker records what comes of it.
+        one.kill()
+        begun, _ = one.communicate()
+        out, _ = other.communicate(timeout=300)
+        assert other.returncode == 0, out
+    names = re.findall(r"(?m)^(\S+): lenet.learning_rate=", begun + out)
+    assert len(names) == 3
+    assert started(small, "lenet-sweep-") - before == {*names}
+    assert "of the best of 3 trials; 0 ended early" in out
+    assert {*re.findall(r"(?m)^[\d.]+  (\S+): lenet", out)} == {*names}
+    assert {*names} <= {*shell("dvc", "exp", "list", "--name-only", cwd=small).stdout.split()}
+    shell("git", "checkout", "-q", ".", cwd=small)
 
 
 def experiment(name: str, accuracy: float | None, **params: object) -> Experiment:

@@ -5,16 +5,31 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.paths import root
+from fashion_cnn.tools.experiments.sharing import claimed
+
+# DVC hands each experiment from the working tree to its copy by one stash, from which a process
+# that has ended its own experiment takes another's. So each has a stash of its own.
+DVC = """\
+import sys
+import dvc.repo.experiments
+from dvc.cli import main
+assert dvc.repo.experiments.WORKSPACE_STASH
+dvc.repo.experiments.WORKSPACE_STASH = sys.argv.pop(1)
+sys.exit(main())
+"""
+# What DVC prints once the working tree is whole again.
+STARTED = b"Reproducing experiment"
 
 
-def run(name: str, changes: Mapping[str, object], target: str) -> None:
+def run(name: str, changes: Mapping[str, object], target: str, lock: TextIO) -> None:
     """Run an experiment in a folder of its own, and keep it under `name`, in place of another.
 
     Args:
@@ -22,11 +37,12 @@ def run(name: str, changes: Mapping[str, object], target: str) -> None:
         changes: parameters by their dotted names, also those that params.yaml does not have yet;
             all others are as in the working tree.
         target: the last stage to run.
+        lock: what nobody else may do until it has ended, even where this process ends first.
 
     Raises:
         InputError: it failed.
     """
-    with running(name, changes, target) as process:
+    with running(name, changes, target, lock) as process:
         process.wait()
     if process.returncode:
         raise failure(name)
@@ -34,33 +50,51 @@ def run(name: str, changes: Mapping[str, object], target: str) -> None:
 
 @contextmanager
 def running(
-    name: str, changes: Mapping[str, object], target: str
+    name: str, changes: Mapping[str, object], target: str, lock: TextIO
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Start an experiment as `run` does, with its output in `log_file`; yield its process.
 
     Any exception that leaves the block ends the process too; so do Ctrl-C and SIGTERM.
     """
-    if reference(name):
-        dvc("exp", "remove", name)
     # Hydra's ++ sets a key whether or not params.yaml has it.
     settings = [
         part for key, value in changes.items() for part in ("-S", f"++{key}={as_yaml(value)}")
     ]
-    command = ["dvc", "exp", "run", "--temp", "--name", name, *settings, target]
-    with log_file(name).open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-u", "-m", *command],
-            cwd=root(),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    stash = f"refs/exps/temp/stash-{name}"
+    command = ["--wait-for-lock", "exp", "run", "--temp", "--name", name, *settings, target]
+    with whole_tree():
+        if reference(name):
+            dvc("exp", "remove", name)
+        # Of one that was killed at its start.
+        git("update-ref", "-d", stash)
+        with log_file(name).open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-u", "-c", DVC, stash, *command],
+                cwd=root(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
+            )
+        try:
+            while process.poll() is None and STARTED not in log_file(name).read_bytes():
+                time.sleep(0.1)
+        except BaseException:
+            interrupt(process)
+            raise
     try:
         yield process
     except BaseException:
         interrupt(process)
         raise
+
+
+@contextmanager
+def whole_tree() -> Iterator[None]:
+    """Read the working tree inside the block: DVC stashes its edits while an experiment starts."""
+    with claimed(root() / "runs" / "experiments" / "start.lock", wait=True):
+        yield
 
 
 def interrupt(process: "subprocess.Popen[bytes]") -> None:
@@ -84,9 +118,7 @@ def failure(name: str) -> InputError:
 
 def log_file(name: str) -> Path:
     """Return the file that an experiment's output goes to."""
-    folder = root() / "runs" / "experiments"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / f"{name}.log"
+    return root() / "runs" / "experiments" / f"{name}.log"
 
 
 def reference(name: str) -> str:
@@ -103,9 +135,10 @@ def metrics(name: str, stage: str, model: str) -> dict[str, Any]:
     return values
 
 
-def code() -> str:
-    """Return git's hash of the package as the last commit has it."""
-    return git("rev-parse", "HEAD:src").strip()
+def tree(folder: str = "") -> str:
+    """Return git's hash of a folder of the repository, or of all of it, with edits."""
+    edited = git("stash", "create").strip()
+    return git("rev-parse", f"{edited or 'HEAD'}:{folder}").strip()
 
 
 def as_yaml(value: object) -> str:
@@ -119,7 +152,7 @@ def dvc(*arguments: str) -> str:
     Raises:
         InputError: it failed; the message is the first line of its errors.
     """
-    return _output(sys.executable, "-m", "dvc", *arguments)
+    return _output(sys.executable, "-m", "dvc", "--wait-for-lock", *arguments)
 
 
 def git(*arguments: str) -> str:

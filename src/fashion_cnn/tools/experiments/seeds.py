@@ -1,14 +1,19 @@
 """The same recipe at several seeds: how much results vary by chance alone."""
 
+import time
 from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
+from typing import TextIO
 
 from scipy.stats import t
 from tabulate import tabulate
 
 from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.files import write_text
+from fashion_cnn.base.paths import root
 from fashion_cnn.tools.experiments import running
+from fashion_cnn.tools.experiments.sharing import claimed
 
 MAX_SEEDS = 1000
 # What is reported of each seed: column head, stage, and the metric's name.
@@ -42,6 +47,9 @@ def spread(values: list[float]) -> Spread:
 def run(model: str, count: int) -> str:
     """Train and evaluate a model's recipe at the seeds 0 to count - 1, each a DVC experiment.
 
+    Several of these processes share the seeds: what one has measured in this working tree, no
+    other measures again.
+
     Returns:
         A table: one line per seed, then their spread.
 
@@ -52,14 +60,31 @@ def run(model: str, count: int) -> str:
         raise InputError(
             f"N: expected 2 seeds, as one has no spread, to {MAX_SEEDS}, got {count!s:.50}"
         )
-    rows: list[list[float]] = []
-    for seed in range(count):
-        name = f"{model}-seed-{seed}"
-        running.run(name, {f"{model}.seed": seed}, f"evaluate@{model}")
-        measured = {stage: running.metrics(name, stage, model) for stage in ("train", "evaluate")}
-        rows.append([measured[stage][metric] for _, stage, metric in REPORTED])
-        print(f"{name}: test accuracy {measured['evaluate']['accuracy']:.4f}", flush=True)
-    return table(rows)
+    locks = root() / "runs" / "seeds"
+    rows: dict[int, list[float]] = {}
+    while left := [seed for seed in range(count) if seed not in rows]:
+        for seed in left:
+            with claimed(locks / f"{model}-seed-{seed}.lock") as lock:
+                if lock:
+                    rows[seed] = _measured(model, seed, lock)
+        # The seeds that are left are others'.
+        time.sleep(1 if len(rows) < count else 0)
+    return table([rows[seed] for seed in range(count)])
+
+
+def _measured(model: str, seed: int, lock: TextIO) -> list[float]:
+    """Return the values of REPORTED at a seed, from its experiment, which is run if need be."""
+    name = f"{model}-seed-{seed}"
+    made_in = root() / "runs" / "seeds" / f"{name}.tree"
+    with running.whole_tree():
+        tree = running.tree()
+    if not (made_in.is_file() and made_in.read_text() == tree and running.reference(name)):
+        made_in.unlink(missing_ok=True)
+        running.run(name, {f"{model}.seed": seed}, f"evaluate@{model}", lock)
+        write_text(made_in, tree)
+    measured = {stage: running.metrics(name, stage, model) for stage in ("train", "evaluate")}
+    print(f"{name}: test accuracy {measured['evaluate']['accuracy']:.4f}", flush=True)
+    return [measured[stage][metric] for _, stage, metric in REPORTED]
 
 
 def table(rows: list[list[float]]) -> str:

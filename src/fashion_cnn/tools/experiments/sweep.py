@@ -1,7 +1,6 @@
 """A search for a better recipe: Optuna proposes trials, DVC runs them, bad ones end early."""
 
 import csv
-import fcntl
 import hashlib
 import json
 import os
@@ -10,9 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import optuna
 from optuna.storages import JournalStorage
@@ -24,6 +23,7 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import copies, root
 from fashion_cnn.tools.experiments import running, search
+from fashion_cnn.tools.experiments.sharing import claimed
 
 # No trial is ended early before so many have run to their end.
 UNPRUNED = 4
@@ -32,47 +32,89 @@ UNPRUNED = 4
 def run(model: str) -> str:
     """Search the ranges of config/sweep.yaml for the highest validation accuracy.
 
-    The test set is never read. An interrupted sweep continues, its unfinished trial from the last
-    checkpoint. Other ranges, another recipe or other code start a new sweep.
+    The test set is never read. Several of these processes share the trials. One that was left
+    unfinished is taken up again from its last checkpoint. Other ranges, another recipe or other
+    code start a new sweep.
 
     Returns:
         The best trials as a table, and the command that applies the best.
 
     Raises:
-        InputError: sweep.yaml is wrong, another sweep is running here, or every trial fails.
+        InputError: sweep.yaml is wrong, or every trial fails.
     """
-    values = params.load()
-    trials, ranges = search.load(root() / "config" / "sweep.yaml", model, values)
-    with _alone():
-        return _run(model, trials, ranges, values)
-
-
-def _run(model: str, trials: int, ranges: search.Ranges, values: params.Params) -> str:
-    study = _study(model, values, ranges)
-    checkpoints = _folder() / "checkpoints"
-    os.environ["CHECKPOINTS"] = str(checkpoints)
-    for left in study.get_trials(states=(TrialState.RUNNING,)):
-        study.tell(left.number, state=TrialState.FAIL)
-        study.enqueue_trial(left.params)
+    with running.whole_tree():
+        values = params.load()
+        trials, ranges = search.load(root() / "config" / "sweep.yaml", model, values)
+        study = _study(model, values, ranges)
     while len(_ended(study)) < trials:
-        # With a sampler per trial, an interrupted sweep does not propose the same values again.
-        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
-        trial = study.ask()
-        name = f"{study.study_name}-{trial.number}"
-        settings = {f"{model}.{key}": each.suggest(trial, key) for key, each in ranges.items()}
-        trial.set_user_attr("settings", settings)
-        trial.set_user_attr("experiment", name)
-        _try(study, trial, model, name, settings)
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        with _next_trial(study, model, trials, ranges) as claim:
+            if claim is None:
+                # The trials that are left are others'.
+                time.sleep(1)
+                continue
+            trial, lock = claim
+            settings = trial.user_attrs["settings"]
+            digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+            # The same when these settings are taken up again.
+            checkpoints = _folder() / "checkpoints" / f"{study.study_name}-{digest[:16]}"
+            os.environ["CHECKPOINTS"] = str(checkpoints)
+            _try(study, trial, model, lock)
+            shutil.rmtree(checkpoints, ignore_errors=True)
     return _report(study)
 
 
-def _try(
-    study: optuna.Study, trial: Trial, model: str, name: str, settings: Mapping[str, object]
-) -> None:
+@contextmanager
+def _next_trial(
+    study: optuna.Study, model: str, trials: int, ranges: search.Ranges
+) -> Iterator[tuple[Trial, TextIO] | None]:
+    """Claim a trial and yield it with its lock; None where others are at work on all the rest."""
+    with ExitStack() as stack:
+        with claimed(_lock(study.study_name), wait=True):
+            at_work = _at_work(study, model)
+            if at_work + len(_ended(study)) >= trials:
+                claim = None
+            else:
+                trial = _asked(study, model, ranges)
+                lock = stack.enter_context(claimed(_lock(trial.user_attrs["experiment"])))
+                assert lock
+                claim = trial, lock
+        yield claim
+
+
+def _at_work(study: optuna.Study, model: str) -> int:
+    """Return how many trials other processes are at work on; take up those that were left."""
+    others = 0
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        name = trial.user_attrs.get("experiment", "")
+        with claimed(_lock(name)) as lock:
+            if not lock:
+                others += 1
+            elif name and running.reference(name):
+                # Its process ended before its training did.
+                accuracy = running.metrics(name, "train", model)["validation_accuracy"]
+                study.tell(trial.number, accuracy)
+            else:
+                study.tell(trial.number, state=TrialState.FAIL)
+                study.enqueue_trial(trial.params)
+    return others
+
+
+def _asked(study: optuna.Study, model: str, ranges: search.Ranges) -> Trial:
+    """Return a new trial with its settings."""
+    # With a sampler per trial, an interrupted sweep does not propose the same values again.
+    study.sampler = optuna.samplers.TPESampler(seed=len(study.trials), constant_liar=True)
+    trial = study.ask()
+    settings = {f"{model}.{key}": each.suggest(trial, key) for key, each in ranges.items()}
+    trial.set_user_attr("settings", settings)
+    trial.set_user_attr("experiment", f"{study.study_name}-{trial.number}")
+    return trial
+
+
+def _try(study: optuna.Study, trial: Trial, model: str, lock: TextIO) -> None:
     """Run a trial to its end, or to the epoch in which it falls behind; report it to the study."""
+    name, settings = trial.user_attrs["experiment"], trial.user_attrs["settings"]
     print(f"{name}: {_described(settings)}", flush=True)
-    with running.running(name, settings, MODELS[model]) as process:
+    with running.running(name, settings, MODELS[model], lock) as process:
         pruned = _watch(process, trial, model, name)
     if pruned:
         study.tell(trial, state=TrialState.PRUNED)
@@ -111,9 +153,11 @@ def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: s
 def _copy(name: str) -> Path:
     """Return the folder in which DVC runs the experiment of this name."""
     for file in (copies(root()) / "standalone" / "run").glob("*/*.run"):
-        info = json.loads(file.read_text("utf-8"))
-        if info["name"] == name and Path(info["root_dir"]).is_dir():
-            return Path(info["root_dir"])
+        # Another process may be writing or removing its own.
+        with suppress(ValueError, FileNotFoundError):
+            info = json.loads(file.read_text("utf-8"))
+            if info["name"] == name and Path(info["root_dir"]).is_dir():
+                return Path(info["root_dir"])
     return root() / "runs" / "no-such-experiment"
 
 
@@ -129,7 +173,7 @@ def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optu
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     searched = {name: each.model_dump() for name, each in ranges.items()}
     recipe = values.recipe(model).model_dump(exclude={*ranges})
-    inputs = [searched, recipe, values.dataset.model_dump(), running.code()]
+    inputs = [searched, recipe, values.dataset.model_dump(), running.tree("src")]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
     journal = JournalStorage(JournalFileBackend(str(_folder() / "journal")))
     return optuna.create_study(
@@ -141,17 +185,8 @@ def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optu
     )
 
 
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Refuse a second sweep, which would take this one's running trial for an interrupted one."""
-    with (_folder() / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                "another sweep is running in this repository: wait for it, or stop it"
-            ) from None
-        yield
+def _lock(name: str) -> Path:
+    return _folder() / "locks" / f"{name}.lock"
 
 
 def _folder() -> Path:
