@@ -1,9 +1,11 @@
 """Devices and precisions are those asked for; seeds are pure functions."""
 
 import os
+import platform
 
 import pytest
 import torch
+import torchvision
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.core import compute
@@ -78,6 +80,18 @@ def test_a_seed_depends_on_each_part_and_on_nothing_else() -> None:
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert compute.derive_seed(0, "order", 1) == compute.derive_seed(0, "order", 1)
+
+
+def test_what_results_depend_on_is_named() -> None:
+    described = compute.resolve("cpu", "float32").describe()
+    assert described.pop("device") == f"cpu with {torch.backends.cpu.get_cpu_capability()}"
+    assert described == {
+        "precision": "float32",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__.partition("+")[0],
+        "threads": torch.get_num_threads(),
+    }
 
 
 def test_seeded_restores_the_generator() -> None:

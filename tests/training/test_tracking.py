@@ -49,7 +49,12 @@ def test_predictions_are_titled_green_where_right_and_red_where_wrong() -> None:
     images = Images(torch.zeros(2, 1, 28, 28, dtype=torch.uint8), torch.tensor([9, 0]))
     logits = torch.zeros(2, 10)
     logits[:, 9] = math.log(9)  # softmax: 9 / (9 + 9) = 50% for class 9
-    right, wrong = draw_predictions(images, logits).axes
+    figure = draw_predictions(images, logits)
+    right, wrong = figure.axes
     assert right.get_title() == "Ankle boot\n50.0%\n(label: Ankle boot)"
     assert wrong.get_title() == "Ankle boot\n50.0%\n(label: T-shirt/top)"
     assert (right.title.get_color(), wrong.title.get_color()) == ("green", "red")
+    figure.draw_without_rendering()
+    boxes = [axes.title.get_window_extent() for axes in (right, wrong)]
+    assert all(box.y1 <= figure.bbox.y1 for box in boxes)
+    assert not boxes[0].overlaps(boxes[1])

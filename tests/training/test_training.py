@@ -4,9 +4,11 @@ import hashlib
 import json
 import math
 import shutil
+import signal
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -21,6 +23,7 @@ from fashion_cnn.tracing import trace_network
 from fashion_cnn.trained import weights
 from fashion_cnn.training import run as training_run
 from fashion_cnn.training.checkpoint import fingerprint
+from fashion_cnn.training.tracking import Tracker
 from tests import recipes
 
 LAYERS = json.dumps([asdict(row) for row in trace_network(lenet.build(), (1, 28, 28))])
@@ -99,6 +102,32 @@ def test_the_curve_has_a_row_per_epoch_and_the_metrics_are_the_kept_ones(
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(f"lenet: validation accuracy {metrics['validation_accuracy']:.4f}, ")
     assert last.endswith(" GFLOP/s")
+
+
+def test_a_stopped_training_goes_on_to_the_same_bytes(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run(project, recipes.lenet())
+    for name in whole:
+        (project / name).unlink()
+    write = Tracker.write
+
+    def stop(*arguments: Any) -> None:
+        write(*arguments)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Tracker, "write", stop)
+    with pytest.raises(SystemExit) as stopped:
+        run(project, recipes.lenet())
+    monkeypatch.setattr(Tracker, "write", write)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    assert not (project / "data/models/lenet.safetensors").exists()
+    capsys.readouterr()
+    assert run(project, recipes.lenet()) == whole
+    assert "lenet: resumed in epoch 2 after 0 steps\n" in capsys.readouterr().out
+    timing = json.loads((project / "runs/lenet/timing.json").read_text())
+    assert [row["epoch"] for row in timing] == [1, 2]
+    assert not [*(project / ".checkpoints").rglob("*.safetensors")]
 
 
 def test_the_kernels_before_training_are_those_of_the_seed(project: Path) -> None:
