@@ -40,13 +40,13 @@ explore: environment ## make data/explore/explore.html current and open it: the 
 
 ##@ Compare
 compare: environment ## list the experiments, best first; MODEL=name for one network, ALL=1 for all branches
-	@python -m fashion_cnn compare $${ALL:+--all} $${MODEL:+"$$MODEL"}
+	@python -m fashion_cnn compare $${ALL:+--all} $${MODEL:+-- "$$MODEL"}
 
 seeds: environment ## train one network with several seeds: mean, deviation, interval; MODEL=lenet N=5
-	@python -m fashion_cnn seeds "$${MODEL:-lenet}" "$${N:-5}"
+	@python -m fashion_cnn seeds -- "$${MODEL:-lenet}" "$${N:-5}"
 
 sweep: environment ## search the ranges of config/sweep.yaml for a better recipe; MODEL=lenet
-	@python -m fashion_cnn sweep "$${MODEL:-lenet}"
+	@python -m fashion_cnn sweep -- "$${MODEL:-lenet}"
 
 ##@ Trust
 check-lock: environment ## check without the data that dvc.lock belongs to code, parameters and metrics
@@ -179,7 +179,7 @@ preset: environment
 		{ test ! -e params.yaml || cmp -s params.yaml "$$written" || \
 			test "$$(git hash-object params.yaml)" = "$$(git rev-parse --quiet --verify HEAD:params.yaml)" || { \
 			echo "error: params.yaml has edits that are not committed: commit them, or drop them with 'git checkout HEAD params.yaml'" >&2; exit 1; }; } && \
-		python -m fashion_cnn preset "$$PRESET" && cp params.yaml "$$written"; }
+		python -m fashion_cnn preset -- "$$PRESET" && cp params.yaml "$$written"; }
 
 # The lock that an environment was made from is kept in it: equal locks, nothing to do.
 environment:

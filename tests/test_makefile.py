@@ -68,12 +68,12 @@ VALUES = [
 ]
 COMMAND = ["python", "-m", "fashion_cnn"]
 CALLS = [
-    ("repro", "PRESET", [*COMMAND, "preset", "{}"]),
-    ("compare", "MODEL", [*COMMAND, "compare", "{}"]),
+    ("repro", "PRESET", [*COMMAND, "preset", "--", "{}"]),
+    ("compare", "MODEL", [*COMMAND, "compare", "--", "{}"]),
     ("compare", "ALL", [*COMMAND, "compare", "--all"]),
-    ("seeds", "MODEL", [*COMMAND, "seeds", "{}", "5"]),
-    ("seeds", "N", [*COMMAND, "seeds", "lenet", "{}"]),
-    ("sweep", "MODEL", [*COMMAND, "sweep", "{}"]),
+    ("seeds", "MODEL", [*COMMAND, "seeds", "--", "{}", "5"]),
+    ("seeds", "N", [*COMMAND, "seeds", "--", "lenet", "{}"]),
+    ("sweep", "MODEL", [*COMMAND, "sweep", "--", "{}"]),
     ("verify", "MODEL", [*COMMAND, "verify", "--model={}"]),
     ("gate", "BASELINE", [*COMMAND, "gate", "--baseline={}"]),
     ("gate", "MODEL", [*COMMAND, "gate", "--baseline=HEAD", "--model={}"]),
@@ -143,6 +143,9 @@ def test_every_variable_that_a_recipe_reads_is_passed_on_unexpanded() -> None:
         ("make sweep MODEL='$(touch x)'", "invalid choice: '$(touch x)'"),
         ("make verify MODEL='$(shell touch x)'", "invalid choice: '$(shell touch x)'"),
         ("make preset PRESET='smoke; touch x'", "there is no preset 'smoke; touch x'"),
+        ("make compare MODEL=--all", "invalid choice: '--all'"),
+        ("make seeds MODEL=--help", "invalid choice: '--help'"),
+        ("make preset PRESET=-h", "there is no preset '-h'"),
         ("make repro JOBS='2; touch x'", "JOBS: expected a number from 1, got '2; touch x'"),
         ("make repro JOBS=0", "JOBS: expected a number from 1, got '0'"),
         ("make preset PRESET=../config/sweep", "there is no preset '../config/sweep'"),

@@ -16,7 +16,7 @@ from fashion_cnn.costs.footprint import footprint, training_flops
 from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models import lenet
 from fashion_cnn.training.loop import Loop
-from fashion_cnn.training.memory import Memory, training_memory
+from fashion_cnn.training.memory import Memory, layer_memory, training_memory
 from fashion_cnn.training.state import TrainingState
 from tests.conftest import ROOT
 
@@ -94,6 +94,21 @@ def test_auto_counts_as_float32_on_every_machine() -> None:
     )
     assert auto == float32
     assert bfloat16.activations < float32.activations
+
+
+def test_autocast_keeps_a_copy_of_the_weights_whatever_the_batch() -> None:
+    for precision, width in (("float32", 0), ("bfloat16", 2)):
+        of_64, of_128 = (
+            estimated("vgg", precision=precision, batch_size=size) for size in (64, 128)
+        )
+        kept = 2 * of_64.activations - of_128.activations
+        assert kept == width * of_64.parameters // 4
+
+
+def test_the_first_layer_holds_the_images() -> None:
+    values = params.replace(params.load(ROOT / "params.yaml"), "lenet", batch_size=5)
+    first, *_ = layer_memory(footprint("lenet", values).rows, values.lenet)
+    assert first.activations == torch.zeros(5, 1, 28, 28).nbytes
 
 
 def test_flops_of_a_training() -> None:

@@ -1,5 +1,6 @@
 """Images are read and transformed as torchvision does it; the split depends on its seed alone."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -64,6 +65,17 @@ def test_the_split_parts_the_training_images_and_follows_its_seed(fashion_mnist:
     assert not torch.equal(other.pixels, train.pixels)
 
 
+def test_the_split_is_drawn_as_documented(fashion_mnist: Path) -> None:
+    """Another split would be another validation set, for the committed run too."""
+    digest = hashlib.blake2b(b"7/split", digest_size=8).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest, "big") >> 1)
+    order = torch.randperm(60_000, generator=generator)
+    everything = dataset.read(fashion_mnist, "train")
+    train, validation = dataset.read_split(fashion_mnist, split(5000, 7), train_images=100)
+    assert torch.equal(validation.pixels, everything.pixels[order[:5000]])
+    assert torch.equal(train.labels, everything.labels[order[5000:5100]])
+
+
 def test_batches_hold_every_image_once_in_the_order_given() -> None:
     images = dataset.Images(torch.arange(10).view(10, 1, 1, 1), torch.arange(10))
     order = dataset.shuffled(10, 3, "order", 1)
@@ -87,6 +99,7 @@ def test_a_damaged_file_is_named(fashion_mnist: Path, tmp_path: Path, damage: st
     whole = path.read_bytes()
     altered = {
         "empty": b"",
+        "begun": whole[:3],
         "truncated": whole[:-1],
         "longer": whole + b"0",
         "magic": b"x" + whole[1:],
@@ -97,6 +110,15 @@ def test_a_damaged_file_is_named(fashion_mnist: Path, tmp_path: Path, damage: st
         path.write_bytes(altered[damage])
     with pytest.raises(InputError, match=r"t10k-images-idx3-ubyte is .*dvc repro download"):
         dataset.read(tmp_path, "t10k")
+
+
+def test_colours_come_before_rows_and_columns(tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (10, 9, 8, 3), dtype=torch.uint8)
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(images))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(idx(torch.arange(10).byte()))
+    found = dataset.read(tmp_path, "train")
+    assert found.pixels.shape == (10, 3, 9, 8)
+    assert torch.equal(found.pixels[:, 1], images[..., 1])
 
 
 @pytest.mark.parametrize(("shape", "labels"), [((10, 9, 9, 2), 10), ((10, 28, 28), 9)])

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
 
 from fashion_cnn.training.distributed import Processes, Votes
 
@@ -11,7 +12,7 @@ from fashion_cnn.training.distributed import Processes, Votes
 @pytest.fixture
 def first_of_two() -> Iterator[Processes]:
     """The main process, which believes that there is another; Gloo exchanges with itself."""
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    dist.init_process_group("gloo", store=HashStore(), rank=0, world_size=1)
     yield Processes(rank=0, count=2)
     dist.destroy_process_group()
 

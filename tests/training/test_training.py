@@ -42,10 +42,11 @@ def project(tmp_path: Path, fashion_mnist: Path, monkeypatch: pytest.MonkeyPatch
     return tmp_path
 
 
-def run(project: Path, recipe: Recipe) -> dict[str, str]:
+def run(project: Path, recipe: Recipe, *, keep_epochs: bool = False) -> dict[str, str]:
     """Train, and return the SHA-256 of each file that is written outside runs/."""
     model, build = ("vgg", vgg.build) if isinstance(recipe, VGG) else ("lenet", lenet.build)
-    training_run.train(model, build, recipe, recipes.dataset(), recipes.LOG_INTERVAL)
+    kept = {"keep_epochs": True} if keep_epochs else {}
+    training_run.train(model, build, recipe, recipes.dataset(), recipes.LOG_INTERVAL, **kept)
     return {
         name: hashlib.sha256((project / name).read_bytes()).hexdigest()
         for name in (
@@ -53,6 +54,7 @@ def run(project: Path, recipe: Recipe) -> dict[str, str]:
             f"data/initial_kernels/{model}.safetensors",
             f"metrics/train/{model}.json",
             f"plots/training/{model}.csv",
+            *([f"data/epoch_weights/{model}.safetensors"] if keep_epochs else []),
         )
     }
 
@@ -107,7 +109,7 @@ def test_the_curve_has_a_row_per_epoch_and_the_metrics_are_the_kept_ones(
 def test_a_stopped_training_goes_on_to_the_same_bytes(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = run(project, recipes.lenet())
+    whole = run(project, recipes.lenet(), keep_epochs=True)
     for name in whole:
         (project / name).unlink()
     write = Tracker.write
@@ -118,15 +120,23 @@ def test_a_stopped_training_goes_on_to_the_same_bytes(
 
     monkeypatch.setattr(Tracker, "write", stop)
     with pytest.raises(SystemExit) as stopped:
-        run(project, recipes.lenet())
-    monkeypatch.setattr(Tracker, "write", write)
+        run(project, recipes.lenet(), keep_epochs=True)
+    seen: list[dict[str, Any]] = []
+
+    def look(*arguments: Any) -> None:
+        seen.append(arguments[-1])
+        write(*arguments)
+
+    monkeypatch.setattr(Tracker, "write", look)
     assert stopped.value.code == 128 + signal.SIGTERM
     assert not (project / "data/models/lenet.safetensors").exists()
     capsys.readouterr()
-    assert run(project, recipes.lenet()) == whole
+    assert run(project, recipes.lenet(), keep_epochs=True) == whole
     assert "lenet: resumed in epoch 2 after 0 steps\n" in capsys.readouterr().out
     timing = json.loads((project / "runs/lenet/timing.json").read_text())
     assert [row["epoch"] for row in timing] == [1, 2]
+    # Once when it resumes, and once after the second epoch.
+    assert seen == 2 * [recipes.train_metrics(project)["made_with"]]
     assert not [*(project / ".checkpoints").rglob("*.safetensors")]
 
 
@@ -136,6 +146,7 @@ def test_the_kernels_before_training_are_those_of_the_seed(project: Path) -> Non
     with seeded(0, "initial weights"):
         network = lenet.build()
     assert sorted(kernels) == ["conv1.weight", "conv2.weight"]
+    assert not (project / "data/epoch_weights").exists()
     assert torch.equal(kernels["conv2.weight"], network.get_parameter("conv2.weight"))
 
 
@@ -151,6 +162,24 @@ def test_missing_shapes_are_an_error_that_names_the_stage(project: Path) -> None
     shutil.rmtree(project / "plots/shapes")
     with pytest.raises(InputError, match=r"lenet\.json is missing: run `dvc repro check_shapes`"):
         run(project, recipes.lenet())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("data/initial_kernels", "data/models", "data/epoch_weights"),
+        *("metrics/train", "plots/training", "runs", ".checkpoints"),
+    ],
+)
+def test_what_is_no_folder_is_named_before_any_data_is_read(project: Path, name: str) -> None:
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).touch()
+    (project / "data/fashion_mnist").unlink()
+    with pytest.raises(InputError, match=rf"^{project / name} can't be written"):
+        training_run.train(
+            *("lenet", lenet.build, recipes.lenet(), recipes.dataset(), recipes.LOG_INTERVAL),
+            keep_epochs=True,
+        )
 
 
 def test_a_run_shows_in_tensorboard(project: Path) -> None:
