@@ -54,7 +54,7 @@ FILES: dict[str, set[str]] = {
     "src/fashion_cnn/sources/*.py": {"download"},
     "src/fashion_cnn/core/shapes/*.py": CHECK | USED,
     "src/fashion_cnn/costs/*.py": CHECK,
-    "src/fashion_cnn/tracing.py": CHECK | EXPORT | EVALUATE,
+    "src/fashion_cnn/tracing/*.py": CHECK | EXPORT | EVALUATE,
     "src/fashion_cnn/dataset/images.py": CHECK | USED,
     **{f"src/fashion_cnn/dataset/{name}.py": ALL - COMPARE for name in ("__init__", "idx", "kind")},
     "src/fashion_cnn/trained/*.py": USED,

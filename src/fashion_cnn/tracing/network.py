@@ -12,28 +12,13 @@ from torch.nn.parameter import UninitializedParameter
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from fashion_cnn.core.shapes import (
-    Activation,
-    Conv,
-    Layer,
-    Pool,
-    ReceptiveField,
-    ShapeError,
-    TracedLayer,
-    TransposedConv,
-    conv_padding,
-)
+from fashion_cnn.core.shapes import ReceptiveField, ShapeError, TracedLayer
 from fashion_cnn.core.shapes.arithmetic import positive
 from fashion_cnn.core.shapes.layers import Shape
+from fashion_cnn.tracing.layers import described, require_apart, require_fit
 
 # More than one, so that a network that mixes images with one another shows it.
 IMAGES = 2
-# At inference, their output at a pixel depends on the input at that pixel alone.
-_POINTWISE = (
-    *(nn.ReLU, nn.LeakyReLU, nn.PReLU, nn.ReLU6, nn.ELU, nn.SELU, nn.GELU, nn.SiLU, nn.Mish),
-    *(nn.Sigmoid, nn.Tanh, nn.Softplus, nn.Hardtanh, nn.Hardsigmoid, nn.Hardswish),
-    *(nn.BatchNorm2d, nn.Dropout, nn.Dropout2d, nn.Identity),
-)
 
 
 def trace_network(
@@ -133,35 +118,13 @@ class _Trace(FlopCounterMode):
         label = f"{name} ({type(module).__name__})" if name else type(module).__name__
         field = self.field_of(given)
         self.running.append(_Call(label, module, given, field, self.flops_in_no_row()))
-        shape = tuple(given.shape[1:])
-        if isinstance(module, nn.Linear | nn.Conv2d) and given.dtype != module.weight.dtype:
-            # On the meta device torch takes any, in training it does not.
-            expected = f"expected an input of {module.weight.dtype}, like the layer's weights"
-            raise ShapeError(f"{expected}, got {given.dtype}")
-        if isinstance(module, nn.Linear):
-            self.require_apart("input", given)
-        if isinstance(module, nn.TransformerEncoderLayer | nn.MultiheadAttention | nn.RNNBase):
-            first = getattr(module, "self_attn", module).batch_first
-            if not first and given.shape[0] == self.images != given.shape[1]:
-                raise ShapeError(
-                    f"expected the sequence first, got {tuple(given.shape)} for {self.images} "
-                    "images, which it would mix: build it with batch_first=True"
-                )
-        _require_fit(module, shape, is_image=field is not None or self.still_has_channels(shape))
+        is_image = field is not None or self.still_has_channels(tuple(given.shape[1:]))
+        require_fit(module, given, self.images, is_image=is_image)
 
     def still_has_channels(self, shape: Shape) -> bool:
         """Return whether a shape is (C, H, W) as the last layer's, and not (H, W, C)."""
         last = self.rows[-1].output_shape if self.rows else ()
         return len(shape) == len(last) == 3 and shape[0] == last[0] != shape[2]
-
-    def require_apart(self, what: str, tensor: Tensor) -> None:
-        """Raise an error where a tensor does not hold one row for each image."""
-        if tensor.shape[:1] != (self.images,):
-            images = f"{self.images} images" if self.images > 1 else "a single image"
-            raise ShapeError(
-                f"expected an {what} ({self.images}, ...) for {images}, got "
-                f"{tuple(tensor.shape)}: keep images apart, say with nn.Flatten() or x.flatten(1)"
-            )
 
     def leave(self, name: str, module: nn.Module, _: object, result: object) -> None:
         """After a module has run, add its row if it is a layer."""
@@ -171,7 +134,7 @@ class _Trace(FlopCounterMode):
         call, output = self.running[-1], _first_tensor(result)
         if not output.ndim:
             raise ShapeError("expected forward to return a tensor: does it end with a return?")
-        self.require_apart("output", output)
+        require_apart("output", output, self.images)
         if not name and self.num_outputs and not isinstance(result, Tensor):
             raise ShapeError(
                 f"expected forward to return one tensor, the logits, got a {type(result).__name__}"
@@ -182,7 +145,7 @@ class _Trace(FlopCounterMode):
                 f"{tuple(output.shape[1:])}: end with nn.Flatten() and "
                 f"nn.Linear(..., {self.num_outputs})"
             )
-        layer = _described(module)
+        layer = described(module)
         if layer is not None:
             self.remember(output, call.field and call.field.grown(layer))
         field = self.field_of(output)
@@ -244,44 +207,6 @@ def _copy_on_meta(network: nn.Module) -> nn.Module:
     # deepcopy takes what is in its memo instead of making a copy.
     memo: dict[int, Any] = {id(tensor): tensor.detach().to("meta") for tensor in tensors}
     return copy.deepcopy(network, memo)
-
-
-def _require_fit(module: nn.Module, shape: Shape, *, is_image: bool) -> None:
-    """Raise an error that says more than torch's, or that torch does not raise on meta."""
-    match module:
-        case nn.Linear() if is_image:
-            raise ShapeError("expected a vector (features,): a Flatten belongs before this layer")
-        case nn.Linear() if shape[-1] != module.in_features:
-            fitting = f"make it {type(module).__name__}({shape[-1]}, {module.out_features})"
-            raise ShapeError(
-                f"expected {module.in_features} input features, got {shape[-1]}: {fitting}"
-            )
-        case nn.Conv2d() | nn.ConvTranspose2d() if shape[0] != module.in_channels:
-            raise ShapeError(f"expected {module.in_channels} input channels, got {shape[0]}")
-    layer = _described(module)
-    if layer is not None and len(shape) == 3:
-        layer.output(shape)
-
-
-def _described(module: Any) -> Layer | None:
-    """Return one of torch's layers as its description, None for any other module.
-
-    Every pointwise layer is described as an `Activation`.
-    """
-    kind = type(module)
-    if kind in (nn.Conv2d, nn.ConvTranspose2d):
-        padding = 0 if module.padding == "valid" else module.padding
-        if padding == "same":
-            padding = conv_padding(1, 1, module.kernel_size, dilation=module.dilation)
-        numbers = (module.out_channels, module.kernel_size, module.stride, padding)
-        if kind is nn.Conv2d:
-            return Conv(*numbers, module.dilation, module.groups)
-        extra = module.output_padding
-        return TransposedConv(*numbers, module.dilation, module.groups, output_padding=extra)
-    if kind in (nn.MaxPool2d, nn.AvgPool2d):
-        dilation = getattr(module, "dilation", 1)
-        return Pool(module.kernel_size, module.stride, module.padding, dilation, module.ceil_mode)
-    return Activation() if kind in _POINTWISE else None
 
 
 def _first_tensor(value: object) -> Tensor:
