@@ -52,7 +52,8 @@ class GitHub(ThreadingHTTPServer):
             "issues": found,
         }
         # gh refuses an answer that holds more than it asked for.
-        known = {"viewer": {"login": "ci"}, "repository": repository, "repo_000": repository}
+        repositories = "repo_000" if "repo_000" in query else "repository"
+        known = {"viewer": {"login": "ci"}, repositories: repository}
         return {name: answer for name, answer in known.items() if name in query}
 
 
