@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose drift-issue promote \
-	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-explore golden carried \
+	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-labels bench-explore golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -129,6 +129,7 @@ lock: test-environment ## resolve the dependencies again and write requirements/
 	@uv pip compile pyproject.toml --group build --group test --constraint requirements/run.txt $(RESOLVE) --output-file requirements/test.txt
 	@uv pip compile --group remotes --constraint requirements/test.txt $(RESOLVE) --output-file requirements/remotes.txt
 	@uv pip compile --group peers --constraint requirements/test.txt $(RESOLVE) --output-file requirements/peers.txt
+	@uv pip compile --group labels --constraint requirements/test.txt $(RESOLVE) --output-file requirements/labels.txt
 	@uv pip compile --group mutants --constraint requirements/test.txt $(RESOLVE) --output-file requirements/mutants.txt
 
 bench: environment ## time training on the CPU beside the tutorial's own way; 6 minutes on an idle machine
@@ -147,6 +148,11 @@ bench-gpu: environment ## time training on a CUDA GPU; OPTIONS="--help" lists th
 bench-photos: environment ## LeNet's accuracy on photographs made from test images
 	@dvc repro --quiet train_lenet
 	@python -m benchmarks.photographs
+
+bench-labels: environment ## find suspect labels and almost equal images; writes docs/labels_*.png, takes 20 minutes
+	@$(LOCKED) requirements/labels.txt
+	@dvc repro --quiet evaluate
+	@python -m benchmarks.labels
 
 bench-explore: test-environment ## make the explore page's pictures in docs/ anew, and measure its frame time
 	@dvc repro --quiet explore

@@ -218,9 +218,9 @@ def test_an_environment_of_another_lock_is_made_again(
     assert installed() == []
 
 
-@pytest.mark.parametrize("name", ["run.txt", "test.txt", "remotes.txt", "peers.txt", "mutants.txt"])
+@pytest.mark.parametrize("name", ["run", "test", "remotes", "peers", "labels", "mutants"])
 def test_a_lock_holds_exact_versions_with_hashes_and_no_address(name: str) -> None:
-    text = (ROOT / "requirements" / name).read_text()
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text
     assert "--index-url" not in text
     entries = [line for line in text.splitlines() if not line.startswith((" ", "#"))]

@@ -1,0 +1,1 @@
+"""Which labels of Fashion-MNIST are wrong, and which images are there twice."""
