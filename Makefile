@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose drift-issue promote \
-	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-labels bench-explore golden carried \
+	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-stages bench-labels bench-explore golden carried \
 	preset environment test-environment remotes
 
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
@@ -148,6 +148,9 @@ bench-gpu: environment ## time training on a CUDA GPU; OPTIONS="--help" lists th
 bench-photos: environment ## LeNet's accuracy on photographs made from test images
 	@dvc repro --quiet train_lenet
 	@python -m benchmarks.photographs
+
+bench-stages: environment ## seconds of a whole run by stage and part, and of DVC itself; OPTIONS="--help" lists the options
+	@set -f; python -m benchmarks.stages $$OPTIONS
 
 bench-labels: environment ## find suspect labels and almost equal images; writes docs/labels_*.png, takes 20 minutes
 	@$(LOCKED) requirements/labels.txt
