@@ -152,10 +152,10 @@ bench-photos: environment ## LeNet's accuracy on photographs made from test imag
 bench-stages: environment ## seconds of a whole run by stage and part, and of DVC itself; OPTIONS="--help" lists the options
 	@set -f; python -m benchmarks.stages $$OPTIONS
 
-bench-labels: environment ## find suspect labels and almost equal images; writes docs/labels_*.png, takes 20 minutes
+bench-labels: environment ## find suspect labels and almost equal images; writes docs/labels_*.png; 10 minutes
 	@$(LOCKED) requirements/labels.txt
 	@dvc repro --quiet evaluate
-	@python -m benchmarks.labels
+	@OMP_NUM_THREADS=1 python -m benchmarks.labels
 
 bench-explore: test-environment ## make the explore page's pictures in docs/ anew, and measure its frame time
 	@dvc repro --quiet explore

@@ -6,6 +6,7 @@ test set are then counted with and without the suspects. Pairs of almost equal i
 
 import argparse
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def main() -> None:
     for table in tables.values():
         print(table.round(4).to_markdown(index=False), end="\n\n")
     draw(found, pairs, subsets, root() / "docs")
+    rmtree(kept)
 
 
 def committed_predictions(folder: Path) -> dict[str, pd.DataFrame]:
