@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT, Shell
 from tests.faults.conftest import (
     STAGES,
     Stage,
@@ -54,6 +55,15 @@ def test_no_stage_needs_a_home_or_a_folder_of_its_own_for_temporary_files(
     # matplotlib says where it keeps its fonts instead.
     end_is_quiet(done, lines=3)
     assert done.returncode == 0, done.stderr
+
+
+def test_databases_of_dvc_that_cannot_be_written_are_named(shell: Shell, tmp_path: Path) -> None:
+    site = str(tmp_path / "site")
+    command = ("python", "-m", "fashion_cnn", "check-lock")
+    variables = {"PYTHONPATH": str(ROOT / "src"), "DVC_SITE_CACHE_DIR": site}
+    shell(*command, cwd=ROOT, **variables)
+    done = shell(*with_mounts(read_only(site)), *command, cwd=ROOT, **variables)
+    ends_with_a_message(done, "DVC's databases below", "make them writable, and run it again")
 
 
 def test_no_folder_for_temporary_files_at_all(project: Path, stage: Stage) -> None:

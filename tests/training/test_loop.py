@@ -222,3 +222,11 @@ def test_losses_and_gradients_that_are_not_finite_are_errors(images: tuple[Image
 
     with pytest.raises(InputError, match=r"norm of the gradients is (nan|inf) in epoch 1, step 1"):
         fit(images, recipes.lenet(optimizer="sgd"), Overflowing(), log_interval=1)
+
+    class WorseInUse(nn.Linear):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            answers = super().forward(batch.flatten(1))
+            return answers if self.training else answers / 0
+
+    with pytest.raises(InputError, match=r"the validation loss is (nan|inf) in epoch 1, step 7"):
+        fit(images, recipes.lenet(), WorseInUse(784, 10))
