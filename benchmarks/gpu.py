@@ -151,6 +151,9 @@ def epochs(
         raise InputError(
             f"{model}: out of the device's memory: lower --{model}-batch-size"
         ) from None
+    # Before the probe below, whose matrices are larger than all that LeNet takes.
+    cuda = compute.device.type == "cuda"
+    reserved = torch.cuda.max_memory_reserved(compute.device) if cuda else 0
     print(
         f"{model}, {step}: first epoch {first:.1f} s, then {min(seconds):.3g} s per epoch",
         flush=True,
@@ -161,9 +164,10 @@ def epochs(
     name = f"{model}, {recipe.image_size} pixels, batch {recipe.batch_size}, {precision}, {step}"
     speed_goal, seconds_goal = GOALS.get((model, recipe.image_size, len(training)), ("", ""))
     memory = []
-    if compute.device.type == "cuda":
-        reserved = torch.cuda.max_memory_reserved(compute.device)
+    if cuda:
         estimate = reserved_memory(ours.layers(model, recipe), recipe, compute.precision)
+        # The estimate leaves out the data set.
+        estimate += training.pixels.nbytes + training.labels.nbytes
         memory = [
             Result(name, "GB of memory reserved at the peak", [reserved / 1e9]),
             Result(name, "memory reserved against the estimate", [reserved / estimate]),
