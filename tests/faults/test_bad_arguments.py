@@ -97,7 +97,7 @@ def test_odd_arguments_are_refused(place: tuple[str, ...], commands: Commands) -
         ),
         (
             ("drift", "config"),
-            "config/train-images-idx3-ubyte is missing: give a folder that holds",
+            "config: expected four IDX files, a folder per class, or train and test with a",
         ),
         (
             ("gate", "--rules=/nope"),

@@ -76,14 +76,14 @@ def test_new_pictures_become_what_the_training_images_are(tmp_path: Path) -> Non
     shutil.rmtree(new / "filled cross")
     for path in (new / "filled disc").iterdir():
         Image.new("L", (30, 30)).save(path)
-    found = drift.read_new(new, training.kind, settings)
+    found = drift.read_pictures(new, training.kind, settings)
     assert found.kind == training.kind
     assert found.labels.sort().values.tolist() == [1, 1, 2, 2]
     assert found.pixels[found.labels == 1].max() == 0
     assert found.pixels[found.labels == 2].max() > 0
     (new / "filled disc").rename(new / "ball")
     with pytest.raises(InputError, match=r"no class ball: rename the folders, or move them away"):
-        drift.read_new(new, training.kind, settings)
+        drift.read_pictures(new, training.kind, settings)
 
 
 class Brightness(nn.Module):

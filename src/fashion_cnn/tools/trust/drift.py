@@ -18,7 +18,7 @@ from fashion_cnn.base.paths import dataset_folder, root, weights_file
 from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.core.gpu_lock import own_gpu
 from fashion_cnn.dataset.images import Images, read, read_split
-from fashion_cnn.dataset.kind import Kind
+from fashion_cnn.dataset.kind import Kind, read_kind
 from fashion_cnn.sources import picture_folder
 from fashion_cnn.tools.trust.judging import Verdict
 from fashion_cnn.tools.trust.rules import DriftRule
@@ -95,8 +95,11 @@ def measure(folder: Path, model: str) -> list[Drift]:
         InputError: a file of either folder, or the model's weights, cannot be read.
     """
     values = params.load()
+    kind, _ = read_kind(dataset_folder())
+    new = _read_idx(folder)
+    if new is None:
+        new = read_pictures(folder, kind, values.dataset)
     training, validation = read_split(dataset_folder(), values.dataset)
-    new = read_new(folder, training.kind, values.dataset)
     check_same_kind(training, new)
     trained = weights.load(weights_file(model), model)
     compute = prepare(values.evaluate.device, trained.precision)
@@ -107,19 +110,31 @@ def measure(folder: Path, model: str) -> list[Drift]:
     ]
 
 
-def read_new(folder: Path, kind: Kind, settings: Dataset) -> Images:
-    """Read the images of a user's own folder; pictures are brought to what `kind` is."""
+def _read_idx(folder: Path) -> Images | None:
+    """Read the IDX files of a user's own folder; return None where it has none."""
     if not folder.is_dir():
         raise InputError(
-            f"{folder} is not a folder: give one that holds the new images, a folder per class"
+            f"{folder} is not a folder: give a folder that holds the new images, by class"
         )
-    if any(folder.glob("*-ubyte*")):
-        names = "train-images-idx3-ubyte and train-labels-idx1-ubyte"
-        return read(folder, "train", f"give the new images as {names}, decompressed")
+    if not any(folder.glob("*-ubyte*")):
+        return None
+    names = "train-images-idx3-ubyte and train-labels-idx1-ubyte"
+    return read(folder, "train", f"give the new images as {names}, decompressed")
+
+
+def read_pictures(folder: Path, kind: Kind, settings: Dataset) -> Images:
+    """Read the pictures of a user's own folder, a folder per class, and make them what `kind` is.
+
+    Raises:
+        InputError: one cannot be read, or the training images lack a class.
+    """
     # Both halves are read, so any fraction will do that leaves none of two pictures out.
     pictures = settings.pictures.model_copy(update={"test_fraction": 0.5})
     as_trained = settings.model_copy(update={"image_size": kind.size[0], "pictures": pictures})
-    classes, found = picture_folder.read(folder, as_trained)
+    try:
+        classes, found = picture_folder.read(folder, as_trained)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read as folders of pictures: {error}") from None
     if unknown := {*classes} - {*kind.classes}:
         raise InputError(
             f"{folder}: the training images have no class {', '.join(sorted(unknown))}: rename "
