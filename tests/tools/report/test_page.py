@@ -71,9 +71,9 @@ def test_every_section_has_its_figure(page: Page) -> None:
         "all => Promise.all(all.map(e => e.decode().then(() => e.naturalWidth)))"
     )
     assert images == [320] * len(images)
-    # Of each network eleven, two of them mistakes; of LeNet the baseline's kernels, confusion and
-    # reliability too.
-    assert len(images) == 3 * 11 + 4
+    # Of each network eleven, two of them mistakes; of LeNet the baseline's kernels, feature maps,
+    # confusion and reliability too.
+    assert len(images) == 3 * 11 + 8
 
 
 def test_nothing_is_wider_than_the_page(page: Page) -> None:
