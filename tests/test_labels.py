@@ -146,6 +146,18 @@ def test_accuracy_is_counted_with_and_without_suspects() -> None:
     assert mixed.to_dict("records") == [{"classes": "coat and dress", "lenet": 1.0}]
 
 
+def test_images_that_all_get_wrong_are_counted() -> None:
+    label = ["boot", "coat", "coat", "dress"]
+    answers = {"lenet": ["coat", "boot", "boot", "dress"], "vgg": ["coat", "dress", "boot", "boot"]}
+    tables = {
+        model: pd.DataFrame({"index": range(4), "label": label, "predicted": predicted})
+        for model, predicted in answers.items()
+    }
+    suspects = pd.DataFrame({"index": [1, 3]})
+    (row,) = counting.all_wrong(tables, suspects).to_dict("records")
+    assert row == {"images": 3, "same_answer": 2, "suspect": 1}
+
+
 def test_a_sheet_shows_every_tile(tmp_path: Path) -> None:
     image = np.full((28, 28), 255, np.uint8)
     image[:14] = 0
@@ -180,6 +192,12 @@ def test_the_committed_accuracies_are_those_of_the_committed_run() -> None:
     for row in json.loads((RESULTS / "labels.json").read_text())["accuracy"]:
         measured = json.loads((ROOT / f"metrics/evaluate/{row['network']}.json").read_text())
         assert row["all"] == pytest.approx(measured[row["network"]]["accuracy"], abs=1e-4)
+    (row,) = json.loads((RESULTS / "labels.json").read_text())["all_wrong"]
+    compared = json.loads((ROOT / "metrics/compare_models.json").read_text())
+    assert row["images"] == compared["all_wrong"]
+    text = (ROOT / "docs/results.md").read_text()
+    assert f"All three networks are wrong on the same {row['images']} test images" in text
+    assert f"on {row['same_answer']} of\n  them with the same answer; {row['suspect']} of" in text
 
 
 def test_the_committed_pairs_are_as_alike_as_they_say(subsets: dict[str, Images]) -> None:

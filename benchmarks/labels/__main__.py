@@ -5,6 +5,7 @@ test set are then counted with and without the suspects. Pairs of almost equal i
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
@@ -46,16 +47,19 @@ def main() -> None:
         )
         for model in JUDGES
     ]
-    found = judge(subsets, [np.mean(each, axis=0) for each in zip(*judged, strict=True)])
+    means = [np.mean(each, axis=0) for each in zip(*judged, strict=True)]
+    found = judge(subsets, means)
+    suspect = found[found["split"] == "test"]
     pairs = duplicates.near(subsets, NEAR)
     results = root() / "benchmarks/results"
     write_csv(results / "labels.csv", records(found))
     write_csv(results / "near_duplicates.csv", records(pairs))
     tables = {
         "suspects": counting.by_class(found, subsets["train"].classes),
-        "accuracy": counting.accuracies(predictions, found[found["split"] == "test"]),
+        "accuracy": counting.accuracies(predictions, suspect),
+        "all_wrong": counting.all_wrong(predictions, suspect),
         "confusions": counting.confusions(predictions).head(8),
-        "judges": judges_accuracy(judged, subsets),
+        "judges": judges_accuracy([*judged, means], subsets),
         "duplicates": pd.DataFrame(
             {"correlation": least, **duplicates.counts(pairs[pairs["correlation"] >= least])}
             for least in (SAME, NEAR)
@@ -96,18 +100,16 @@ def judge(subsets: dict[str, Images], probabilities: list[np.ndarray]) -> pd.Dat
 
 
 def judges_accuracy(
-    judged: list[tuple[np.ndarray, np.ndarray]], subsets: dict[str, Images]
+    judged: Sequence[Sequence[np.ndarray]], subsets: dict[str, Images]
 ) -> pd.DataFrame:
-    """Return how often each judge, and their mean, agrees with the labels as given."""
-    judges = dict(zip(JUDGES, judged, strict=True))
-    means = [np.mean(each, axis=0) for each in zip(*judged, strict=True)]
+    """Return how often each judge, and last their mean, agrees with the labels as given."""
     return pd.DataFrame(
         {"judge": name}
         | {
             split: (each.argmax(axis=1) == images.labels.numpy()).mean()
             for (split, images), each in zip(subsets.items(), arrays, strict=True)
         }
-        for name, arrays in [*judges.items(), ("mean of both", means)]
+        for name, arrays in zip((*JUDGES, "mean of both"), judged, strict=True)
     )
 
 

@@ -59,11 +59,31 @@ def accuracies(predictions: Mapping[str, pd.DataFrame], suspects: pd.DataFrame) 
     return pd.DataFrame(rows)
 
 
+def all_wrong(predictions: Mapping[str, pd.DataFrame], suspects: pd.DataFrame) -> pd.DataFrame:
+    """Return one row: how many test images every network gets wrong, and of these, how many alike.
+
+    Args:
+        predictions: by network: index, label and predicted of every test image.
+        suspects: of the test images.
+
+    Returns:
+        Columns: images, same_answer (all networks give the same one) and suspect.
+    """
+    label, index = (next(iter(predictions.values()))[name] for name in ("label", "index"))
+    answers = pd.DataFrame({model: table["predicted"] for model, table in predictions.items()})
+    wrong = answers.ne(label, axis=0).all(axis=1)
+    counts = {
+        "images": wrong,
+        "same_answer": wrong & (answers.nunique(axis=1) == 1),
+        "suspect": wrong & index.isin(suspects["index"]),
+    }
+    return pd.DataFrame([{name: int(which.sum()) for name, which in counts.items()}])
+
+
 def confusions(predictions: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the pairs of classes that the networks mix up, in both directions, most errors first.
 
-    Columns: classes, one column per network with the share of its errors, and all_wrong: how many
-    images every network gets wrong, counted by the first network's answer.
+    Columns: classes, and one per network with the share of its errors.
     """
     shares = {}
     for model, table in predictions.items():
