@@ -15,6 +15,7 @@ from fashion_cnn.core.compute import prepare
 from fashion_cnn.dataset.images import read_split
 from fashion_cnn.tools import presets
 from tests import recipes
+from tests.conftest import ROOT, Shell
 
 TINY = cpu.Sizes(
     rounds=1,
@@ -127,6 +128,25 @@ def test_the_gpu_benchmark_runs_on_the_cpu(
     if steps:
         theirs, ours_, ratio = (result["median"] for result in results[:3])
         assert ratio == pytest.approx(ours_ / theirs, rel=1e-2)
+
+
+def test_the_gpu_benchmark_runs_without_torchvision(
+    fashion_mnist: Path, shell: Shell, tmp_path: Path
+) -> None:
+    options = [
+        *("--models", "lenet", "vgg", "--preset", "smoke", "--step", "plain", "--epochs", "1"),
+        *("--vgg-batch-size", "8", "--images", "16", "--device", "cpu", "--tutorial-steps", "0"),
+        *("--data", str(fashion_mnist), "--output", str(tmp_path)),
+    ]
+    code = (
+        "import sys; sys.modules['torchvision'] = None; from benchmarks import gpu; "
+        f"gpu.main({options})"
+    )
+    done = shell("python", "-c", code, cwd=ROOT, PYTHONPATH="src:.")
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("cpu-with-*.json")
+    networks = [result["network"] for result in json.loads(path.read_text())["results"]]
+    assert {name.partition(",")[0] for name in networks} == {"lenet", "vgg"}
 
 
 NEEDS = {"with_lightning": "lightning", "with_keras": "keras", "with_fastai": "fastai"}

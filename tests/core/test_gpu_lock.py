@@ -1,20 +1,32 @@
 """Stages share GPUs, one slot each; the tests need no GPU."""
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from PIL import Image
+from torch import nn
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.core import gpu_lock
-from fashion_cnn.core.compute import Compute
+from fashion_cnn.core.compute import Compute, prepare
 from fashion_cnn.core.gpu_lock import gpu_slot, own_gpu, slots_folder, stages_per_gpu
+from fashion_cnn.dataset.images import Images
+from fashion_cnn.evaluation import timed_pass
+from fashion_cnn.tools import command_line
+from fashion_cnn.tools.prediction import predicting
+from fashion_cnn.tools.trust import drift
+from fashion_cnn.trained import weights
+from tests.conftest import ROOT
+from tests.made_weights import save_lenet
 
 HOLD = """
 import sys
@@ -127,3 +139,41 @@ def test_the_cpu_and_torchruns_processes_take_no_slot(
     monkeypatch.setenv("RANK", "0")
     assert held_by("cuda") == torch.device("cuda")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("caller", ["evaluate", "predict", "drift and report"])
+def test_whoever_predicts_holds_a_slot(
+    caller: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders: list[Compute] = []
+
+    @contextmanager
+    def noted(compute: Compute) -> Iterator[Compute]:
+        holders.append(compute)
+        yield compute
+        holders.clear()
+
+    def predicted(network: nn.Module, images: Images, *_: object) -> torch.Tensor:
+        assert holders
+        return network(torch.zeros(len(images), 1, 28, 28)).detach()
+
+    for module in (timed_pass, drift, gpu_lock):
+        monkeypatch.setattr(module, "own_gpu", noted)
+    for module in (timed_pass, drift, predicting):
+        monkeypatch.setattr(module, "predict", predicted)
+    path, cpu = tmp_path / "data/models/lenet.safetensors", prepare("cpu", "float32")
+    save_lenet(path)
+    pixels = torch.randint(256, (3, 1, 28, 28), dtype=torch.uint8)
+    images = Images(pixels, torch.zeros(3, dtype=torch.int64))
+    if caller == "evaluate":
+        timed_pass.run(weights.load(path, "lenet"), images, cpu, 3)
+    elif caller == "predict":
+        for name in ("dvc.yaml", "params.yaml"):
+            shutil.copy(ROOT / name, tmp_path)
+        Image.fromarray(pixels[0, 0].numpy()).save(tmp_path / "picture.png")
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["fashion_cnn", "predict", "lenet", "picture.png"])
+        command_line.main()
+    else:
+        drift.confidence(weights.load(path, "lenet"), images, images, cpu, 3)
+    assert not holders

@@ -8,9 +8,11 @@ from safetensors.torch import save_file
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.params import Pictures
-from fashion_cnn.dataset.images import Transform
+from fashion_cnn.core.compute import prepare
+from fashion_cnn.dataset.images import Images, Transform
 from fashion_cnn.models import lenet, vgg
 from fashion_cnn.trained import tensor_files, weights
+from fashion_cnn.trained.inference import predict
 
 TRANSFORM = Transform(28, 0.25, 0.75)
 PICTURES = Pictures(fit="crop", background="edge")
@@ -50,6 +52,23 @@ def test_a_network_comes_back_with_its_transform(saved: tuple[Path, lenet.LeNet]
     assert trained.recipe == {"epochs": 3}
     assert trained.made_with["threads"] == 2
     assert not trained.network.training
+
+
+def test_a_network_computes_with_its_channels_last(tmp_path: Path) -> None:
+    path, layouts = tmp_path / "lenet.safetensors", []
+    save(path, lenet.build())
+    trained = weights.load(path, "lenet")
+
+    def note(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        layouts.extend([module.weight.stride(1), inputs[0].stride(1)])
+
+    convolutions = [each for each in trained.network.modules() if isinstance(each, torch.nn.Conv2d)]
+    # The layout of the first one's single channel is either.
+    convolutions[1].register_forward_pre_hook(note)
+    pixels = torch.randint(256, (3, 1, 28, 28), dtype=torch.uint8)
+    images = Images(pixels, torch.zeros(3, dtype=torch.int64))
+    predict(trained.network, images, trained.transform, prepare("cpu", "float32"), 3)
+    assert layouts == [1, 1]
 
 
 def test_the_same_network_makes_the_same_bytes(saved: tuple[Path, lenet.LeNet]) -> None:
