@@ -165,8 +165,8 @@ golden: environment ## write the losses of each network's first 50 steps to test
 	@dvc repro --quiet download
 	@python -m benchmarks.golden $$OPTIONS
 
-# Besides torch, torchvision and what these bring along.
-CARRIED := annotated-types|captum|psutil|pydantic|pydantic-core|ruamel-yaml|safetensors|tabulate|tqdm|typing-extensions|typing-inspection
+# Besides torch, torchvision, TensorBoard, matplotlib, pandas, SciPy and what these bring along.
+CARRIED := annotated-types|captum|lightning-utilities|packaging|psutil|pydantic|pydantic-core|ruamel-yaml|safetensors|tabulate|torchmetrics|tqdm|typing-extensions|typing-inspection
 
 carried: environment ## fill runs/carried with what benchmarks/on_gpu.sh needs on a bare machine with a GPU
 	@dvc repro --quiet download

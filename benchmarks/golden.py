@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from fashion_cnn.base import models, params
-from fashion_cnn.base.errors import run
+from fashion_cnn.base.errors import InputError, run
 from fashion_cnn.base.files import write_json
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import dataset_folder, root
@@ -40,7 +40,11 @@ class _EnoughError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the losses, or compare them with what is written."""
+    """Write the losses, or compare them with what is written.
+
+    Raises:
+        InputError: they are others than those of a file.
+    """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.golden", description=__doc__)
     parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument("--data", type=Path, help="folder of the IDX files")
@@ -51,9 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compute = prepare(given.device, "float32")
     found = {model: losses(model, compute, given.data or dataset_folder()) for model in MODELS}
     if given.compare:
+        differing = []
         for path in sorted(given.folder.glob("*.json")):
             faults = compare(json.loads(path.read_text("utf-8")), compute.describe(), found)
             print(f"{path.name}: {'; '.join(faults) or 'the same'}")
+            differing += [path.name] if faults else []
+        if differing:
+            raise InputError(f"other losses than in {', '.join(differing)}")
         return
     name = re.sub(r"\W+", "-", compute.identity()["device"]).lower()
     write_json(given.folder / f"{name}.json", {"made_with": compute.describe(), "losses": found})
