@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.conftest import TOY, Shell
+from tests.conftest import TOY, Shell, put_preset
 from tests.processes import running, wait_until
 
 # Tells that it has begun, and waits until it may go on.
@@ -166,3 +167,32 @@ def test_a_copy_and_the_workspace_train_at_the_same_time(
     ok(shell, slow, "git commit -qam two")
     ok(shell, slow, "dvc exp list --all-commits")
     assert "beside" in ok(shell, slow, "dvc exp list --all-commits")
+
+
+@pytest.mark.faults
+def test_a_sweep_whose_trials_diverge_ends_and_goes_on_with_other_ranges(
+    clone: Path, shell: Shell
+) -> None:
+    put_preset(clone, shell, "smoke", ("train_images: 4000", "train_images: 400"))
+    ok(shell, clone, "dvc repro -q check_shapes")
+
+    def sweep(ranges: str) -> subprocess.CompletedProcess[str]:
+        text = f"trials: 2\nlenet:\n  learning_rate: {ranges}\n"
+        (clone / "config/sweep.yaml").write_text(text)
+        return shell("python", "-m", "fashion_cnn", "sweep", "lenet", cwd=clone, PYTHONPATH="src")
+
+    done = sweep("{low: 1.0e+20, high: 1.0e+30, log: true}")
+    assert done.returncode == 1
+    *each, last = done.stderr.splitlines()
+    names = re.findall(r"^experiment (\S+) failed: ", "\n".join(each), re.M)
+    assert len(names) == len(each) == 5
+    logs = (clone / "runs/experiments").glob("*.log")
+    assert {log.stem for log in logs} == {*names}
+    assert last.startswith(f"error: {', '.join(names)}: 5 trials in a row failed, so no more are ")
+    assert f"experiment {names[-1]} failed: error: lenet: the " in last
+    assert f"its whole output is in {clone}/runs/experiments/{names[-1]}.log" in last
+    # The seeds of the sampler let some trials fail before two are done.
+    done = sweep("{choices: [0.004, 1.0e+30]}")
+    assert done.returncode == 0, done.stderr
+    assert " failed: " in done.stderr
+    assert "of the best of 2 trials; 0 ended early" in done.stdout

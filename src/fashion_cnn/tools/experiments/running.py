@@ -7,22 +7,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.paths import root
+from fashion_cnn.base.paths import copies, root
 from fashion_cnn.tools.experiments.sharing import claimed
 
 # DVC hands each experiment from the working tree to its copy by one stash, from which a process
-# that has ended its own experiment takes another's. So each has a stash of its own.
+# that has ended its own experiment takes another's. So each has a stash of its own. SIGTERM, which
+# Slurm sends to all of a job's processes, is for `interrupt` to pass on: DVC waits for its stage.
 DVC = """\
+import signal
 import sys
 import dvc.repo.experiments
 from dvc.cli import main
 assert dvc.repo.experiments.WORKSPACE_STASH
 dvc.repo.experiments.WORKSPACE_STASH = sys.argv.pop(1)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 sys.exit(main())
 """
 # What DVC prints once the working tree is whole again.
@@ -63,7 +66,7 @@ def running(
     stash = f"refs/exps/temp/stash-{name}"
     command = ["--wait-for-lock", "exp", "run", "--temp", "--name", name, *settings, target]
     with whole_tree():
-        if reference(name):
+        if reference(name, head()):
             dvc("exp", "remove", name)
         # Of one that was killed at its start.
         git("update-ref", "-d", stash)
@@ -121,24 +124,51 @@ def log_file(name: str) -> Path:
     return root() / "runs" / "experiments" / f"{name}.log"
 
 
-def reference(name: str) -> str:
-    """Return git's reference to the last commit's experiment of this name, or an empty text."""
-    commit = git("rev-parse", "HEAD").strip()
+def copy(name: str) -> Path:
+    """Return the folder in which DVC runs the experiment of this name."""
+    for file in (copies(root()) / "standalone" / "run").glob("*/*.run"):
+        # Another process may be writing or removing its own.
+        with suppress(ValueError, FileNotFoundError):
+            info = json.loads(file.read_text("utf-8"))
+            if info["name"] == name and Path(info["root_dir"]).is_dir():
+                return Path(info["root_dir"])
+    return root() / "runs" / "no-such-experiment"
+
+
+def head() -> str:
+    """Return the commit on which an experiment that starts now stands."""
+    return git("rev-parse", "HEAD").strip()
+
+
+def reference(name: str, commit: str) -> str:
+    """Return git's reference to a commit's experiment of this name, or an empty text."""
     pattern = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
     return git("for-each-ref", "--format=%(refname)", pattern).strip()
 
 
-def metrics(name: str, stage: str, model: str) -> dict[str, Any]:
-    """Return a model's metrics of a stage (train or evaluate) in an experiment."""
-    content = json.loads(git("show", f"{reference(name)}:metrics/{stage}/{model}.json"))
+def metrics(name: str, commit: str, stage: str, model: str) -> dict[str, Any]:
+    """Return a model's metrics of a stage (train or evaluate) in a commit's experiment.
+
+    Raises:
+        InputError: there is no such experiment.
+    """
+    found = reference(name, commit)
+    if not found:
+        raise InputError(
+            f"experiment {name} is not on the commit {commit[:7]} any more, or stands on another "
+            "that was made as it started: run the same command again"
+        )
+    content = json.loads(git("show", f"{found}:metrics/{stage}/{model}.json"))
     values: dict[str, Any] = content[model]
     return values
 
 
-def tree(folder: str = "") -> str:
-    """Return git's hash of a folder of the repository, or of all of it, with edits."""
-    edited = git("stash", "create").strip()
-    return git("rev-parse", f"{edited or 'HEAD'}:{folder}").strip()
+def tree(*paths: str) -> str:
+    """Return git's hashes of files and folders of the repository, with their edits."""
+    # Of a file that was edited and put back, git would find no edits to stash, and fail.
+    git("update-index", "-q", "--refresh")
+    edited = git("stash", "create").strip() or "HEAD"
+    return git("rev-parse", *(f"{edited}:{path}" for path in paths)).strip()
 
 
 def as_yaml(value: object) -> str:

@@ -16,6 +16,8 @@ from fashion_cnn.tools.experiments import running
 from fashion_cnn.tools.experiments.sharing import claimed
 
 MAX_SEEDS = 1000
+# What all seeds have in common.
+SHARED = ("params.yaml", "dvc.yaml", "src", "stages")
 # What is reported of each seed: column head, stage, and the metric's name.
 REPORTED = [
     ("validation accuracy", "train", "validation_accuracy"),
@@ -54,7 +56,8 @@ def run(model: str, count: int) -> str:
         A table: one line per seed, then their spread.
 
     Raises:
-        InputError: there are fewer than two seeds or too many, or an experiment failed.
+        InputError: there are fewer than two seeds or too many, an experiment failed, or what the
+            seeds have in common was edited meanwhile.
     """
     if not 2 <= count <= MAX_SEEDS:
         raise InputError(
@@ -62,29 +65,40 @@ def run(model: str, count: int) -> str:
         )
     locks = root() / "runs" / "seeds"
     rows: dict[int, list[float]] = {}
+    tree = _tree()
     while left := [seed for seed in range(count) if seed not in rows]:
         for seed in left:
             with claimed(locks / f"{model}-seed-{seed}.lock") as lock:
                 if lock:
-                    rows[seed] = _measured(model, seed, lock)
+                    rows[seed] = _measured(model, seed, tree, lock)
         # The seeds that are left are others'.
         time.sleep(1 if len(rows) < count else 0)
     return table([rows[seed] for seed in range(count)])
 
 
-def _measured(model: str, seed: int, lock: TextIO) -> list[float]:
+def _measured(model: str, seed: int, tree: str, lock: TextIO) -> list[float]:
     """Return the values of REPORTED at a seed, from its experiment, which is run if need be."""
     name = f"{model}-seed-{seed}"
     made_in = root() / "runs" / "seeds" / f"{name}.tree"
-    with running.whole_tree():
-        tree = running.tree()
-    if not (made_in.is_file() and made_in.read_text() == tree and running.reference(name)):
+    if _tree() != tree:
+        raise InputError(
+            f"{', '.join(SHARED)}: edited since this began, so {name} would not belong to the "
+            "others: take the edits back, or run the same command again to measure all seeds anew"
+        )
+    commit = running.head()
+    if not (made_in.is_file() and made_in.read_text() == tree and running.reference(name, commit)):
         made_in.unlink(missing_ok=True)
         running.run(name, {f"{model}.seed": seed}, f"evaluate@{model}", lock)
         write_text(made_in, tree)
-    measured = {stage: running.metrics(name, stage, model) for stage in ("train", "evaluate")}
+    measured = {each: running.metrics(name, commit, each, model) for each in ("train", "evaluate")}
     print(f"{name}: test accuracy {measured['evaluate']['accuracy']:.4f}", flush=True)
     return [measured[stage][metric] for _, stage, metric in REPORTED]
+
+
+def _tree() -> str:
+    """Return git's hashes of SHARED, with their edits."""
+    with running.whole_tree():
+        return running.tree(*SHARED)
 
 
 def table(rows: list[list[float]]) -> str:

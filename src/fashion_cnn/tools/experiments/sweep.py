@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import optuna
 from optuna.storages import JournalStorage
@@ -21,12 +21,14 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from fashion_cnn.base import params
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
-from fashion_cnn.base.paths import copies, root
+from fashion_cnn.base.paths import root
 from fashion_cnn.tools.experiments import running, search
 from fashion_cnn.tools.experiments.sharing import claimed
 
 # No trial is ended early before so many have run to their end.
 UNPRUNED = 4
+# So many of a worker's trials may fail in a row: some recipes diverge, but seldom so many.
+FAILURES = 5
 
 
 def run(model: str) -> str:
@@ -40,12 +42,12 @@ def run(model: str) -> str:
         The best trials as a table, and the command that applies the best.
 
     Raises:
-        InputError: sweep.yaml is wrong, or every trial fails.
+        InputError: sweep.yaml is wrong, what the trials have in common was edited meanwhile, or
+            FAILURES trials of this process failed in a row.
     """
-    with running.whole_tree():
-        values = params.load()
-        trials, ranges = search.load(root() / "config" / "sweep.yaml", model, values)
-        study = _study(model, values, ranges)
+    name, trials, ranges = _read(model)
+    study = _study(name)
+    failed: list[str] = []
     while len(_ended(study)) < trials:
         with _next_trial(study, model, trials, ranges) as claim:
             if claim is None:
@@ -58,8 +60,14 @@ def run(model: str) -> str:
             # The same when these settings are taken up again.
             checkpoints = _folder() / "checkpoints" / f"{study.study_name}-{digest[:16]}"
             os.environ["CHECKPOINTS"] = str(checkpoints)
-            _try(study, trial, model, lock)
+            error = _try(study, trial, model, lock)
             shutil.rmtree(checkpoints, ignore_errors=True)
+            failed = [*failed, trial.user_attrs["experiment"]] if error else []
+            if len(failed) == FAILURES:
+                raise InputError(
+                    f"{', '.join(failed)}: {FAILURES} trials in a row failed, so no more are "
+                    f"tried; {error}; once the reason is gone, run the same command to go on"
+                )
     return _report(study)
 
 
@@ -74,6 +82,11 @@ def _next_trial(
             if at_work + len(_ended(study)) >= trials:
                 claim = None
             else:
+                if _read(model)[0] != study.study_name:
+                    raise InputError(
+                        "config/sweep.yaml, params.yaml or src: edited since this sweep began: "
+                        "take the edits back to go on, or run the same command for a new sweep"
+                    )
                 trial = _asked(study, model, ranges)
                 lock = stack.enter_context(claimed(_lock(trial.user_attrs["experiment"])))
                 assert lock
@@ -89,10 +102,9 @@ def _at_work(study: optuna.Study, model: str) -> int:
         with claimed(_lock(name)) as lock:
             if not lock:
                 others += 1
-            elif name and running.reference(name):
+            elif name and running.reference(name, trial.user_attrs["commit"]):
                 # Its process ended before its training did.
-                accuracy = running.metrics(name, "train", model)["validation_accuracy"]
-                study.tell(trial.number, accuracy)
+                study.tell(trial.number, _accuracy(trial, model))
             else:
                 study.tell(trial.number, state=TrialState.FAIL)
                 study.enqueue_trial(trial.params)
@@ -106,12 +118,17 @@ def _asked(study: optuna.Study, model: str, ranges: search.Ranges) -> Trial:
     trial = study.ask()
     settings = {f"{model}.{key}": each.suggest(trial, key) for key, each in ranges.items()}
     trial.set_user_attr("settings", settings)
+    trial.set_user_attr("commit", running.head())
     trial.set_user_attr("experiment", f"{study.study_name}-{trial.number}")
     return trial
 
 
-def _try(study: optuna.Study, trial: Trial, model: str, lock: TextIO) -> None:
-    """Run a trial to its end, or to the epoch in which it falls behind; report it to the study."""
+def _try(study: optuna.Study, trial: Trial, model: str, lock: TextIO) -> InputError | None:
+    """Run a trial to its end, or to the epoch in which it falls behind; report it to the study.
+
+    Returns:
+        Why it failed, if it did.
+    """
     name, settings = trial.user_attrs["experiment"], trial.user_attrs["settings"]
     print(f"{name}: {_described(settings)}", flush=True)
     with running.running(name, settings, MODELS[model], lock) as process:
@@ -122,13 +139,20 @@ def _try(study: optuna.Study, trial: Trial, model: str, lock: TextIO) -> None:
     elif process.returncode:
         study.tell(trial, state=TrialState.FAIL)
         error = running.failure(name)
-        if not _ended(study):
-            raise error
         print(error, file=sys.stderr, flush=True)
+        return error
     else:
-        accuracy = running.metrics(name, "train", model)["validation_accuracy"]
+        accuracy = _accuracy(trial, model)
         study.tell(trial, accuracy)
         print(f"{name}: validation accuracy {accuracy:.4f}", flush=True)
+    return None
+
+
+def _accuracy(trial: Trial | FrozenTrial, model: str) -> float:
+    """Return the validation accuracy of a trial's experiment."""
+    name, commit = trial.user_attrs["experiment"], trial.user_attrs["commit"]
+    accuracy: float = running.metrics(name, commit, "train", model)["validation_accuracy"]
+    return accuracy
 
 
 def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: str) -> int:
@@ -140,7 +164,7 @@ def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: s
         # Until the stage runs, the curve in its folder is that of the last commit.
         if f"Running stage '{MODELS[model]}'" not in log.read_text(errors="replace"):
             continue
-        curve = _copy(name) / "plots" / "training" / f"{model}.csv"
+        curve = running.copy(name) / "plots" / "training" / f"{model}.csv"
         for row in _rows(curve)[reported:]:
             reported = int(row["epoch"])
             trial.report(float(row["validation_accuracy"]), reported)
@@ -150,17 +174,6 @@ def _watch(process: "subprocess.Popen[bytes]", trial: Trial, model: str, name: s
     return 0
 
 
-def _copy(name: str) -> Path:
-    """Return the folder in which DVC runs the experiment of this name."""
-    for file in (copies(root()) / "standalone" / "run").glob("*/*.run"):
-        # Another process may be writing or removing its own.
-        with suppress(ValueError, FileNotFoundError):
-            info = json.loads(file.read_text("utf-8"))
-            if info["name"] == name and Path(info["root_dir"]).is_dir():
-                return Path(info["root_dir"])
-    return root() / "runs" / "no-such-experiment"
-
-
 def _rows(curve: Path) -> list[dict[str, str]]:
     if not curve.is_file():
         return []
@@ -168,17 +181,26 @@ def _rows(curve: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
-def _study(model: str, values: params.Params, ranges: Mapping[str, Any]) -> optuna.Study:
-    """Open or create the study of these ranges, this recipe and this code."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
+def _read(model: str) -> tuple[str, int, search.Ranges]:
+    """Return a sweep's name, which its ranges, recipe and code decide; its trials; its ranges."""
+    with running.whole_tree():
+        values = params.load()
+        trials, ranges = search.load(root() / "config" / "sweep.yaml", model, values)
+        code = running.tree("src")
     searched = {name: each.model_dump() for name, each in ranges.items()}
     recipe = values.recipe(model).model_dump(exclude={*ranges})
-    inputs = [searched, recipe, values.dataset.model_dump(), running.tree("src")]
+    inputs = [searched, recipe, values.dataset.model_dump(), code]
     digest = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
+    return f"{model}-sweep-{digest[:4]}", trials, ranges
+
+
+def _study(name: str) -> optuna.Study:
+    """Open or create the study of this name."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     journal = JournalStorage(JournalFileBackend(str(_folder() / "journal")))
     return optuna.create_study(
         storage=journal,
-        study_name=f"{model}-sweep-{digest[:4]}",
+        study_name=name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED),
         load_if_exists=True,
