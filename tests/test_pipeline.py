@@ -335,7 +335,7 @@ def test_two_branches_that_changed_one_network_each_are_merged_without_training(
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         ((r"(vgg11:\n  image_size:) +\d+", r"\1 16"), r"vgg11, image_size 16: .*\(MaxPool2d\)"),
         (
@@ -346,7 +346,7 @@ def test_two_branches_that_changed_one_network_each_are_merged_without_training(
     ],
 )
 def test_an_image_too_small_stops_before_training(
-    unchanged: Path, shell: Shell, edit: tuple[str, str], told: str
+    unchanged: Path, shell: Shell, edit: tuple[str, str], message: str
 ) -> None:
     text = (unchanged / "params.yaml").read_text()
     changed = re.sub(*edit, text)
@@ -354,7 +354,7 @@ def test_an_image_too_small_stops_before_training(
     (unchanged / "params.yaml").write_text(changed)
     done = shell("dvc", "repro", cwd=unchanged)
     assert done.returncode != 0
-    assert re.search(told, done.stderr)
+    assert re.search(message, done.stderr)
     assert "Traceback" not in done.stderr
     assert not re.search(r"Running stage '(train|finetune)", done.stdout)
 

@@ -27,7 +27,7 @@ def project(reproduced_toy: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def dvc(project: Path, shell: Shell) -> Remote:
-    """Run DVC in the project; what it said."""
+    """Run DVC in the project; return what it printed."""
 
     def call(*arguments: str, fails: bool = False) -> str:
         done = shell("dvc", *arguments, cwd=project)

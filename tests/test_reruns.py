@@ -1,4 +1,4 @@
-"""What runs when something changes, told by DVC itself; and no stage opens what it hides."""
+"""What DVC runs when something changes; and no stage opens a file that it does not declare."""
 
 import re
 import shutil
@@ -212,6 +212,28 @@ def test_a_new_network_trains_no_other_one(recorded: Recorded) -> None:
     file.unlink()
     path = recorded.folder / "params.yaml"
     assert recorded.run_by(path, path.read_text() + "\nresnet:\n  width: 16\n") == CHECK
+
+
+def test_the_page_says_what_each_key_and_file_runs() -> None:
+    page = (ROOT / "docs/parameters.md").read_text()
+    table = page.partition("## What a change runs")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.*`.*) \| (.*) \|$", table, re.MULTILINE)
+    instances = {"evaluate": EVALUATE, "export_images": EXPORT}
+
+    def stages_of(name: str, separator: str) -> set[str]:
+        """The stages of the first row with a section or folder that holds this name."""
+        for first, second in rows:
+            for each in re.findall("`(.+?)`", first):
+                if name == each or name.startswith(each.rstrip("/") + separator):
+                    own = f"`{Path(name).stem}`" if second == "its own stage" else second
+                    stages = [instances.get(s, {s}) for s in re.findall("`(.+?)`", own)]
+                    return set().union(*stages)
+        raise AssertionError(f"{name} is in no row")
+
+    for key in leaves(PARAMS_YAML):
+        assert stages_of(key, ".") == expected(PARAMETERS, key) - {*WITHDRAW.values()}, key
+    for name in CODE:
+        assert stages_of(name, "/") == expected(FILES, name) - {*WITHDRAW.values()}, name
 
 
 def test_every_pattern_of_the_tables_fits_something() -> None:

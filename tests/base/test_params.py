@@ -135,13 +135,13 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     edit = {"evaluate.color": "red", "lenet.epochs": 0, "vgg.seed": -1, "vgg11.weights": 3}
     with pytest.raises(InputError) as error:
         params.load(write(tmp_path, edit))
-    told = str(error.value).splitlines()
-    assert told[0] == "params.yaml has 4 fault(s):"
-    assert [line.split(":")[0] for line in told[1:]] == list(edit)
+    lines = str(error.value).splitlines()
+    assert lines[0] == "params.yaml has 4 fault(s):"
+    assert [line.split(":")[0] for line in lines[1:]] == list(edit)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "params.yaml is empty"),
         ("# only a comment\n", "params.yaml is empty"),
@@ -151,12 +151,12 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
         ("lenet: \x00\n", "params.yaml cannot be read"),
     ],
 )
-def test_a_file_that_holds_no_params_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_that_holds_no_params_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as error:
         params.load(path)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -39,9 +39,9 @@ def main() -> None:
             break
         os.close(write)
         with os.fdopen(read) as errors:
-            said = errors.read()
+            printed = errors.read()
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(json.dumps([status, said, written[0]]), flush=True)
+        print(json.dumps([status, printed, written[0]]), flush=True)
     else:
         return
     if program[0] == "-m":

@@ -16,7 +16,7 @@ from fashion_cnn.tools.trust.rules import Rules
 from tests.conftest import ROOT
 from tests.faults.in_process import assert_sentence
 
-# The text of a value, and what is said of it.
+# The text of a value, and the message about it.
 BAD_VALUES = {
     "2020-13-45": "'2020-13-45' is not a valid timestamp",
     "!!timestamp 2020-02-30": "'2020-02-30' is not a valid timestamp",

@@ -119,11 +119,13 @@ def test_what_is_beside_the_classes_and_what_is_lacking_is_told(
     (tmp_path / "train" / "a" / "2.png").symlink_to("nowhere")
     classes, found = picture_folder.read(tmp_path, settings(unreadable=1))
     assert (classes, found["train"].files) == (("a", "b"), ["train/a/1.png", "train/b/1.png"])
-    said = capsys.readouterr().out
-    assert f"left out of {tmp_path}, as they are in no class's folder: 'val'\n" in said
-    assert f"left out of {tmp_path / 'train'}, as they are in no class's folder: 'c.png'\n" in said
-    assert "  train/a/2.png: no such file\n" in said
-    assert "warning: no picture to test on of 'b': the accuracy says nothing of it\n" in said
+    printed = capsys.readouterr().out
+    assert f"left out of {tmp_path}, as they are in no class's folder: 'val'\n" in printed
+    assert (
+        f"left out of {tmp_path / 'train'}, as they are in no class's folder: 'c.png'\n" in printed
+    )
+    assert "  train/a/2.png: no such file\n" in printed
+    assert "warning: no picture to test on of 'b': the accuracy says nothing of it\n" in printed
 
 
 @pytest.mark.parametrize(
@@ -165,12 +167,12 @@ def test_the_overview_counts_shows_and_warns(
     draw_folder(folder / "train", 2, 3, colour=True)
     found = adopt(folder, folder.parent, tmp_path / "data", settings())
     overview.write(tmp_path, tmp_path / "data", found)
-    told = capsys.readouterr().out
-    assert "warning: 2 images to test on are images to train on too" in told
-    assert "train/light/0.png = train/light/1.png = train/light/2.png = test/light/0.png" in told
-    assert "warning: 12 images are constant: " in told
-    assert "warning: 6 images are near-black: train/dark/0.png; " in told
-    assert "; and 1 more" in told
+    printed = capsys.readouterr().out
+    assert "warning: 2 images to test on are images to train on too" in printed
+    assert "train/light/0.png = train/light/1.png = train/light/2.png = test/light/0.png" in printed
+    assert "warning: 12 images are constant: " in printed
+    assert "warning: 6 images are near-black: train/dark/0.png; " in printed
+    assert "; and 1 more" in printed
     table = (tmp_path / "plots/data/classes.csv").read_text().splitlines()
     assert table == [
         "class,train,test",

@@ -22,7 +22,7 @@ def test_the_committed_ranges_are_right_for_every_model(model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("trials: 0", "trials: Input should be greater than or equal to 1, got 0"),
         ("trials: 1", "expected ranges of lenet's parameters, got none"),
@@ -37,10 +37,10 @@ def test_the_committed_ranges_are_right_for_every_model(model: str) -> None:
         (f"trials: {'x' * 3000}", r"trials: .*, got 'x{199}$"),
     ],
 )
-def test_a_fault_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+def test_a_fault_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match=f"^sweep.yaml.*{told}"):
+    with pytest.raises(InputError, match=f"^sweep.yaml.*{message}"):
         search.load(path, "lenet", VALUES)
 
 

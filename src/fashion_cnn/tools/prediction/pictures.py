@@ -37,7 +37,7 @@ CLOSE = 2 * IMAGE_SIZE
 
 @dataclass(frozen=True)
 class Picture:
-    """What the network sees of a picture, (28, 28) uint8, and what is to be said about it."""
+    """What the network sees of a picture, (28, 28) uint8, and a note on it, if any."""
 
     pixels: np.ndarray
     note: str | None = None

@@ -20,7 +20,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Change:
-    """A number before and after, and what can be said of the difference."""
+    """A number before and after, and whether they differ by more than noise."""
 
     before: float
     after: float
@@ -37,7 +37,7 @@ class Change:
 
     @property
     def verdict(self) -> str:
-        """More than noise or within it, or why that cannot be told."""
+        """More than noise or within it, or why that is not known."""
         if self.difference == 0:
             return "the same"
         if self.significant is None:
@@ -119,7 +119,7 @@ def by_intervals(before: float, after: float, images: tuple[int, int]) -> Change
 
 
 def adjusted(changes: Sequence[Change]) -> list[Change]:
-    """Return the changes with `significant` told at 5%, adjusted for how many were tested.
+    """Return the changes with `significant` set at 5%, adjusted for how many were tested.
 
     Source: Benjamini & Hochberg (1995).
     """
