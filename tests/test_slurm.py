@@ -1,18 +1,20 @@
-"""config/slurm.sbatch on a real Slurm of this machine: two nodes, and a job that is requeued."""
+"""config/*.sbatch on a real Slurm of this machine: two nodes, jobs that are requeued, an array."""
 
 import getpass
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Shell, put_preset
+from tests.processes import wait_until
 
 pytestmark = pytest.mark.slurm
 Job = Callable[..., str]
@@ -126,13 +128,16 @@ def project(clone: Path, shell: Shell) -> Path:
 
 @pytest.fixture
 def submit(project: Path, shell: Shell, slurm: dict[str, str]) -> Job:
-    """Submit config/slurm.sbatch in the project; return the job's number."""
+    """Submit config/slurm.sbatch, or another command, in the project; return the job's number."""
 
-    def call(*options: str, **variables: str) -> str:
+    def call(
+        *options: str,
+        command: Sequence[str] = ("config/slurm.sbatch", "train_lenet"),
+        **variables: str,
+    ) -> str:
         variables |= {"OMP_NUM_THREADS": "1", **slurm, "RENDEZVOUS_HOST": "127.0.0.1"}
         variables["PATH"] = f"{Path(sys.executable).parent}:{slurm['PATH']}"
-        command = ("sbatch", "--parsable", *options, "config/slurm.sbatch", "train_lenet")
-        done = shell(*command, cwd=project, **variables)
+        done = shell("sbatch", "--parsable", *options, *command, cwd=project, **variables)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -196,3 +201,43 @@ def test_a_requeued_job_resumes_to_the_same_bytes(
     assert "stopped by SIGTERM in epoch" in out
     assert "lenet: resumed in epoch" in out
     assert (project / WEIGHTS).read_bytes() == whole
+
+
+def test_the_tasks_of_an_array_share_a_sweep_and_a_requeued_one_resumes_its_trial(
+    project: Path, submit: Job, slurm: dict[str, str], shell: Shell
+) -> None:
+    path = project / "params.yaml"
+    # Long enough to be found in its second epoch.
+    path.write_text(path.read_text().replace("train_images: 4000", "train_images: 20000"))
+    done = shell("dvc", "repro", "check_shapes", cwd=project)
+    assert done.returncode == 0, done.stderr
+    (project / "config/sweep.yaml").write_text(
+        "trials: 3\nlenet:\n  learning_rate: {low: 0.002, high: 0.008, log: true}\n"
+    )
+    job = submit("--array=1-2", command=("config/slurm-worker.sbatch", "sweep", "lenet"))
+    workers = [f"{job}_{task}" for task in (1, 2)]
+    first = project / f"slurm-{workers[0]}.txt"
+    logs = project / "runs/experiments"
+
+    def trials(printed: str) -> list[str]:
+        return re.findall(r"(?m)^(lenet-sweep-\S+): lenet.learning_rate=", printed)
+
+    def log(name: str) -> str:
+        file = logs / f"{name}.log"
+        return file.read_text() if file.is_file() else ""
+
+    wait_until(lambda: first.is_file() and trials(first.read_text()))
+    begun = trials(first.read_text())
+    wait_until(lambda: "lenet epoch 1:" in log(begun[0]), 600)
+    assert shell("scontrol", "requeue", workers[0], cwd=project, **slurm).returncode == 0
+    printed = [ended(project, slurm, shell, worker) for worker in workers]
+    assert "stopped by SIGTERM in epoch" in log(begun[0])
+    names = {name for text in printed for name in trials(text)}
+    assert all(trials(text) for text in printed)
+    # That of the requeued task is taken up again, by either of them, under another name.
+    assert len(names) == 4
+    assert len([name for name in names if "lenet: resumed in" in log(name)]) == 1
+    table = "validation accuracy of the best of 3 trials; 0 ended early:"
+    ends = [text[text.rindex(table) :] for text in printed]
+    assert ends[0] == ends[1]
+    assert {*re.findall(r"(?m)^[\d.]+  (\S+): ", ends[0])} == names - {begun[0]}
