@@ -2,9 +2,12 @@
 
 import functools
 import hashlib
+import json
 import shutil
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,11 @@ from tests.made_weights import save_vgg
 
 Run = subprocess.CompletedProcess[str]
 Stage = Callable[..., Run]
+# Calls a program with the number of the write from which on its disk is full, or 0 for none, and
+# perhaps the seconds after which it is killed; how it ended and how many writes it made come back.
+Forked = Callable[..., tuple[Run, int]]
+Start = Callable[[str, Path], AbstractContextManager[Forked]]
+HERE = Path(__file__).parent
 # Each stage's script and arguments.
 STAGES = {
     "check_shapes": ("check_shapes",),
@@ -23,6 +31,25 @@ STAGES = {
     "export_images": ("export_images", "lenet"),
     "compare_models": ("compare_models",),
     "download": ("download",),
+}
+
+# What each program imports: it is forked from a process that has these.
+MODULES = {
+    "check_shapes": "fashion_cnn.costs.budget,fashion_cnn.training.memory",
+    "train_lenet": "fashion_cnn.training.run",
+    "evaluate": "fashion_cnn.evaluation.measures,fashion_cnn.evaluation.tensorboard",
+    "export_images": "fashion_cnn.visualize.inspection",
+    "compare_models": "fashion_cnn.pairwise",
+    "download": "fashion_cnn.sources.overview",
+    "explore": "fashion_cnn.explore.page,fashion_cnn.explore.contents",
+    "report": "fashion_cnn.tools.report.writing",
+    "predict": "fashion_cnn.tools.prediction.predicting",
+    "export": "fashion_cnn.tools.prediction.exporting",
+}
+COMMANDS = {
+    "report": ("-m", "fashion_cnn", "report", "--output=written"),
+    "predict": ("-m", "fashion_cnn", "predict", "lenet", "picture.png", "--show=written"),
+    "export": ("-m", "fashion_cnn", "export", "lenet"),
 }
 
 
@@ -121,6 +148,55 @@ def prepare(project: Path, name: str) -> None:
         (project / "data/fashion_mnist").unlink()
     if name == "explore":
         save_vgg(project / "data/models/vgg.safetensors")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The compiled full_disk.c."""
+    compiler = shutil.which("cc") or pytest.skip("a C compiler is needed")
+    path = tmp_path_factory.mktemp("library") / "full_disk.so"
+    source = HERE / "full_disk.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", path, source, "-ldl"], check=True)
+    return str(path)
+
+
+@pytest.fixture
+def forked(library: str, environment: dict[str, str]) -> Start:
+    """Start programs that are called again and again."""
+    return functools.partial(forks, library, environment)
+
+
+@contextmanager
+def forks(library: str, environment: dict[str, str], name: str, project: Path) -> Iterator[Forked]:
+    """Start a process that becomes a program whenever it is called."""
+    program = COMMANDS.get(name) or arguments(name)[2:]
+    variables = {"LD_PRELOAD": library, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        (sys.executable, "-S", HERE / "forks.py", MODULES[name], *program),
+        cwd=project,
+        env=environment | variables | {"PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def call(full_from: int = 0, killed_after: float = 0) -> tuple[Run, int]:
+            print(full_from, killed_after, file=process.stdin, flush=True)
+            status, errors, writes = json.loads(process.stdout.readline())
+            return subprocess.CompletedProcess(program, status, "", errors), writes
+
+        yield call
+        process.stdin.close()
+
+
+def runs_well(call: Forked, project: Path) -> tuple[dict[str, str], int]:
+    """Run a program with room on its disk; return the hashes and how many writes it made."""
+    done, writes = call()
+    end_is_quiet(done, lines=9)
+    assert done.returncode == 0, done.stderr
+    return hashes(project), writes
 
 
 @functools.cache

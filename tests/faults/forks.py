@@ -1,9 +1,9 @@
 """Run a program again and again, each time from the moment when its modules are imported.
 
 LD_PRELOAD=full_disk.so python -S tests/faults/forks.py MODULES PROGRAM...: each line of standard
-input has the number of the write from which on the disk is full, or 0 for none. For each, a fork of
-this process becomes the program, and a line of JSON has its status, its stderr and how many writes
-it made.
+input has the number of the write from which on the disk is full, or 0 for none, and the seconds
+after which the program is killed, or 0 for never. For each, a fork of this process becomes the
+program, and a line of JSON has its status, its stderr and how many writes it made.
 """
 
 import ctypes
@@ -11,7 +11,9 @@ import importlib
 import json
 import os
 import runpy
+import signal
 import sys
+import time
 from pathlib import Path
 
 
@@ -27,6 +29,7 @@ def main() -> None:
     fail_at = ctypes.c_long.in_dll(library, "fail_at")
     written = ctypes.POINTER(ctypes.c_long).in_dll(library, "written")
     for line in sys.stdin:
+        full_from, killed_after = line.split()
         written[0] = 0
         read, write = os.pipe()
         child = os.fork()
@@ -35,9 +38,12 @@ def main() -> None:
             os.dup2(write, 2)
             os.close(read)
             os.close(write)
-            fail_at.value = int(line) or fail_at.value
+            fail_at.value = int(full_from) or fail_at.value
             break
         os.close(write)
+        if float(killed_after):
+            time.sleep(float(killed_after))
+            os.kill(child, signal.SIGKILL)
         with os.fdopen(read) as errors:
             printed = errors.read()
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,56 +1,27 @@
 """A full disk: one message, nothing lost, and the same bytes once there is room again."""
 
-import functools
-import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
 from tests.faults.conftest import (
-    Run,
+    MODULES,
+    Forked,
     Stage,
-    arguments,
+    Start,
     end_is_quiet,
     ends_with_a_message,
     full,
     hashes,
     prepare,
     rare,
+    runs_well,
     with_mounts,
 )
 from tests.tools.report.conftest import project as report_project  # noqa: F401 - a fixture
 
-# Calls a program with the number of the write from which on its disk is full, or 0 for none; how it
-# ended and how many writes it made come back.
-Forked = Callable[[int], tuple[Run, int]]
-Start = Callable[[str, Path], AbstractContextManager[Forked]]
-SOURCE = Path(__file__).with_name("full_disk.c")
-HERE = SOURCE.parent
-# What each program imports: it is forked from a process that has these.
-MODULES = {
-    "check_shapes": "fashion_cnn.costs.budget,fashion_cnn.training.memory",
-    "train_lenet": "fashion_cnn.training.run",
-    "evaluate": "fashion_cnn.evaluation.measures,fashion_cnn.evaluation.tensorboard",
-    "export_images": "fashion_cnn.visualize.inspection",
-    "compare_models": "fashion_cnn.pairwise",
-    "download": "fashion_cnn.sources.overview",
-    "explore": "fashion_cnn.explore.page,fashion_cnn.explore.contents",
-    "report": "fashion_cnn.tools.report.writing",
-    "predict": "fashion_cnn.tools.prediction.predicting",
-    "export": "fashion_cnn.tools.prediction.exporting",
-}
-COMMANDS = {
-    "report": ("-m", "fashion_cnn", "report", "--output=written"),
-    "predict": ("-m", "fashion_cnn", "predict", "lenet", "picture.png", "--show=written"),
-    "export": ("-m", "fashion_cnn", "export", "lenet"),
-}
 SLOWER = [name for name in MODULES if name != "compare_models"]
 # Of more writes than twice as many, every second, third, ... is made to fail.
 MOST = 120
@@ -58,54 +29,6 @@ MOST = 120
 REPLACED = tuple(f"plots/{name}/lenet/" for name in ("evaluate", "feature_maps", "kernels"))
 # After a failure, these two may be of an epoch that is over: a training writes them each time.
 EACH_EPOCH = {"metrics/train/lenet.json", "plots/training/lenet.csv"}
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The compiled SOURCE."""
-    compiler = shutil.which("cc") or pytest.skip("a C compiler is needed")
-    path = tmp_path_factory.mktemp("library") / "full_disk.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", path, SOURCE, "-ldl"], check=True)
-    return str(path)
-
-
-@pytest.fixture
-def forked(library: str, environment: dict[str, str]) -> Start:
-    """Start programs that are called again and again."""
-    return functools.partial(forks, library, environment)
-
-
-@contextmanager
-def forks(library: str, environment: dict[str, str], name: str, project: Path) -> Iterator[Forked]:
-    """Start a process that becomes a program whenever it is called."""
-    program = COMMANDS.get(name) or arguments(name)[2:]
-    variables = {"LD_PRELOAD": library, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        (sys.executable, "-S", SOURCE.with_name("forks.py"), MODULES[name], *program),
-        cwd=project,
-        env=environment | variables | {"PYTHONDONTWRITEBYTECODE": "1"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-
-        def call(at: int) -> tuple[Run, int]:
-            print(at, file=process.stdin, flush=True)
-            status, errors, writes = json.loads(process.stdout.readline())
-            return subprocess.CompletedProcess(program, status, "", errors), writes
-
-        yield call
-        process.stdin.close()
-
-
-def runs_well(call: Forked, project: Path) -> tuple[dict[str, str], int]:
-    """Run a program with room on its disk; return the hashes and how many writes it made."""
-    done, writes = call(0)
-    end_is_quiet(done, lines=9)
-    assert done.returncode == 0, done.stderr
-    return hashes(project), writes
 
 
 def fail(call: Forked, project: Path, at: int) -> None:

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults.conftest import STAGES, Run, Stage, arguments, end_is_quiet, hashes, prepare, rare
+from tests.faults.conftest import (
+    STAGES,
+    Run,
+    Start,
+    arguments,
+    end_is_quiet,
+    prepare,
+    rare,
+    runs_well,
+)
 from tests.processes import running
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -19,6 +28,8 @@ COMMANDS = {
     "evaluate": arguments("evaluate"),
     "shapes": ("python", "-m", "fashion_cnn", "shapes", "vgg"),
 }
+# A hundred in all.
+KILLS = dict.fromkeys((*STAGES, "explore"), 13) | {"train_lenet": 22}
 
 
 def stop(
@@ -67,25 +78,23 @@ def test_a_signal_ends_without_a_word(
     assert sum(status in (130, 143) for status in statuses) >= len(statuses) / 2
 
 
-@pytest.mark.faults
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize(("name", "kills"), [("compare_models", 3), *rare(*KILLS.items())])
 def test_killed_at_random_and_run_again_the_bytes_are_the_same(
-    seed: int, project: Path, stage: Stage, environment: dict[str, str]
+    name: str, kills: int, project: Path, forked: Start
 ) -> None:
-    drawn = random.Random(seed)
-    name = drawn.choice([*STAGES, "explore"])
+    drawn = random.Random(name)
     prepare(project, name)
-    if name in ("download", "explore", "export_images"):
-        assert stage(project, name).returncode == 0
-    before = hashes(project)
-    variables = environment | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    with running(*arguments(name), cwd=project, environment=variables) as process:
-        time.sleep(drawn.uniform(0, 8))
-        process.kill()
-    done = stage(project, name)
-    end_is_quiet(done)
-    assert done.returncode == 0
-    assert hashes(project) == before
+    with forked(name, project) as call:
+        runs_well(call, project)
+        began = time.perf_counter()
+        before, _ = runs_well(call, project)
+        life = time.perf_counter() - began
+        for _ in range(kills):
+            moment = drawn.uniform(0, life)
+            done, writes = call(killed_after=moment)
+            print(f"{name}: {done.returncode} after {moment:.2f} of {life:.2f} s, {writes} writes")
+            assert done.returncode in (0, -signal.SIGKILL)
+            assert runs_well(call, project)[0] == before, moment
 
 
 @pytest.mark.parametrize("main", ["import fashion_cnn", "import fashion_cnn.dataset.images"])
