@@ -4,6 +4,10 @@
 	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-stages bench-labels bench-explore golden carried \
 	preset environment test-environment remotes
 
+# A shell that does nothing would open every gate.
+override SHELL := /bin/sh
+override .SHELLFLAGS := -c
+
 # What a user may set reaches the shell as environment variables, as it stands: `value` keeps make
 # from expanding it, and no recipe has it in its text, where the shell would run it.
 SETTINGS := PRESET JOBS MODEL N ALL BASELINE PART OPTIONS REMOTE TAG BRANCH BASE RUN UPDATE
@@ -11,18 +15,18 @@ $(foreach name,$(SETTINGS),$(eval override $(name) := $$(value $(name)))$(eval e
 # Found before .venv goes on the PATH: the environment is never made from itself.
 override PYTHON := $(or $(value PYTHON),$(shell which python3))
 export PYTHON
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+override export PATH := $(CURDIR)/.venv/bin:$(value PATH)
 
-PIP := pip --quiet --disable-pip-version-check
-LOCKED := $(PIP) install --require-hashes --requirement
-PYTEST := OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+override PIP := pip --quiet --disable-pip-version-check
+override LOCKED := $(PIP) install --require-hashes --requirement
+override PYTEST := OMP_NUM_THREADS=1 pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } /^[a-z-]+:.*## / { printf "  %-16s%s\n", $$1, $$2 }' Makefile
 
 ##@ Run
 repro: preset ## make .venv and run the pipeline; PRESET=name writes a preset to params.yaml first, JOBS=3 trains side by side
-	@case "$${JOBS:-1}" in 1) ;; *[!0-9]* | 0*) echo "error: JOBS: expected a number from 1, got '$$JOBS'" >&2; exit 1 ;; \
+	@case "$${JOBS:-1}" in 1) ;; *[!0-9]* | 0* | ???*) echo "error: JOBS: expected a number from 1 to 99, got '$$JOBS'" >&2; exit 1 ;; \
 	*) dvc repro check_shapes withdraw && dvc stage list --name-only | grep -E '^(train|finetune)_' | \
 		xargs --max-args 1 --max-procs "$$JOBS" dvc --wait-for-lock repro --single-item ;; esac
 	@dvc repro
@@ -90,7 +94,7 @@ test-images: test-environment ## run the pipeline on other images, and with a ne
 test-explore: test-environment ## test the explore page with all of the reduced VGG's answers too; minutes
 	@pytest -m 'explore or not explore' tests/explore
 
-test-faults: test-environment ## run the longer tests of bad input and of the machine's faults too; takes most of an hour
+test-faults: test-environment ## run the longer tests of bad input and of the machine's faults too; an hour or more, hours on a busy machine
 	@pytest -m 'faults or not faults' tests/faults
 
 mutants: test-environment ## change the code in 300 places, one by one: do the tests notice? Goes on where it was stopped; an hour
@@ -166,7 +170,7 @@ golden: environment ## write the losses of each network's first 50 steps to test
 	@python -m benchmarks.golden $$OPTIONS
 
 # Besides torch, torchvision, TensorBoard, matplotlib, pandas, SciPy and what these bring along.
-CARRIED := annotated-types|captum|lightning-utilities|packaging|psutil|pydantic|pydantic-core|ruamel-yaml|safetensors|tabulate|torchmetrics|tqdm|typing-extensions|typing-inspection
+override CARRIED := annotated-types|captum|lightning-utilities|packaging|psutil|pydantic|pydantic-core|ruamel-yaml|safetensors|tabulate|torchmetrics|tqdm|typing-extensions|typing-inspection
 
 carried: environment ## fill runs/carried with what benchmarks/on_gpu.sh needs on a bare machine with a GPU
 	@dvc repro --quiet download
@@ -177,12 +181,13 @@ carried: environment ## fill runs/carried with what benchmarks/on_gpu.sh needs o
 	@for file in data/fashion_mnist/*-ubyte; do gzip --no-name --stdout "$$file" > "runs/carried/$${file##*/}.gz"; done
 	@du -sh runs/carried
 
-RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+override RESOLVE := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 # Edits that no commit holds are not overwritten. What the last preset wrote is kept among git's own
 # files, so that the next preset may take its place.
 preset: environment
+	@.ci/history
 	@test -z "$$PRESET" || { \
 		written=$$(git rev-parse --git-path params-of-preset) && \
 		{ test ! -e params.yaml || cmp -s params.yaml "$$written" || \

@@ -130,6 +130,9 @@ def test_retraining_without_a_remote_says_so_and_goes_on(project: Path, shell: S
     assert calls == ["report --baseline HEAD", "gate --baseline=HEAD"]
     seen = (project / "runs/gate_open").read_text()
     assert seen == shell(".ci/tree", ".", cwd=project).stdout
+    # Against nothing but the limits, the gate lets nothing be proposed.
+    assert run(project, shell, "gate", BASELINE="none")[0] == 0
+    assert not (project / "runs/gate_open").exists()
 
 
 def test_a_closed_gate_fails_after_the_report(project: Path, shell: Shell) -> None:

@@ -134,6 +134,40 @@ def test_every_variable_that_a_recipe_reads_is_passed_on_unexpanded() -> None:
     )
 
 
+def test_nothing_else_that_make_pastes_into_a_recipe_can_be_set(
+    recorder: Path, shell: Shell
+) -> None:
+    text = re.sub(r"^\t.*", "", MAKEFILE, flags=re.MULTILINE)
+    assigned = re.findall(r"^(.*?)([.\w]+) :?= ", text, re.MULTILINE)
+    free = {name for before, name in assigned if "override" not in before}
+    assert free == {".DEFAULT_GOAL", "SETTINGS"}
+    assert {"SHELL", ".SHELLFLAGS", "PATH"} <= {name for _, name in assigned}
+    for value in ("SHELL=/bin/true", ".SHELLFLAGS=-nc", "PATH=/usr/bin:/bin", "PYTEST=touch x;"):
+        (recorder / "calls").unlink(missing_ok=True)
+        shell("make", "gate", "test", value, cwd=recorder)
+        calls = (recorder / "calls").read_text()
+        assert '"fashion_cnn", "gate"' in calls, value
+        assert '["pytest"' in calls, value
+    assert not (recorder / "x").exists()
+
+
+HISTORY = ["preset PRESET=smoke", "repro", "propose BRANCH=x BASE=y", "promote TAG=lenet@v1.0.0"]
+
+
+@pytest.mark.parametrize("command", [*HISTORY, "retrain"])
+def test_a_tree_that_git_does_not_read_is_named(
+    command: str, project: Path, shell: Shell, tmp_path: Path
+) -> None:
+    variables = {"PYTHONPATH": "", "GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    done = shell("make", *command.split(), cwd=project, **variables)
+    assert done.stderr.startswith(f"error: {project} belongs to another user, so git does not")
+    (project / ".git").rename(tmp_path / "git")
+    done = shell("make", *command.split(), cwd=project)
+    assert done.stderr.startswith(f"error: {project} is not in a git repository, such as an unp")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 2, done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
@@ -146,8 +180,10 @@ def test_every_variable_that_a_recipe_reads_is_passed_on_unexpanded() -> None:
         ("make compare MODEL=--all", "invalid choice: '--all'"),
         ("make seeds MODEL=--help", "invalid choice: '--help'"),
         ("make preset PRESET=-h", "there is no preset '-h'"),
-        ("make repro JOBS='2; touch x'", "JOBS: expected a number from 1, got '2; touch x'"),
-        ("make repro JOBS=0", "JOBS: expected a number from 1, got '0'"),
+        ("make repro JOBS='2; touch x'", "JOBS: expected a number from 1 to 99, got '2; touch x'"),
+        ("make repro JOBS=0", "JOBS: expected a number from 1 to 99, got '0'"),
+        ("make repro JOBS=100", "JOBS: expected a number from 1 to 99, got '100'"),
+        ("make gate BASELINE=workspace", "expected a git revision or none, got the run itself"),
         ("make preset PRESET=../config/sweep", "there is no preset '../config/sweep'"),
         ("make promote", "error: TAG is not set"),
         ("make promote TAG='lenet@v1.0.0; touch x'", "error: TAG: expected MODEL@vX.Y.Z"),

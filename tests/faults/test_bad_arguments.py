@@ -91,6 +91,8 @@ def test_odd_arguments_are_refused(place: tuple[str, ...], commands: Commands) -
         (("predict", "lenet", ""), "expected a path, got an empty text"),
         (("predict", "lenet", "/"), "error: expected pictures or a folder of them, got the whole"),
         (("predict", "lenet", "config"), "skipped config/sweep.yaml: not a PNG, JPEG, WebP, GIF,"),
+        (("predict", "lenet", "/dev/zero"), "skipped /dev/zero: not a file"),
+        (("drift", "/"), "that holds the new images, got the whole disk: /"),
         (
             ("drift", "/nope"),
             "error: /nope is not a folder: give a folder that holds the new images",

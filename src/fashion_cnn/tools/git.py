@@ -4,7 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from fashion_cnn.base.errors import InputError
+from fashion_cnn.base.errors import InputError, run
+from fashion_cnn.base.paths import root
 
 
 def check(folder: Path) -> None:
@@ -37,3 +38,7 @@ def edited(folder: Path) -> bool:
     """Return whether a file that git tracks is not as in the last commit."""
     command = ("git", "diff", "--quiet", "HEAD")
     return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode != 0
+
+
+if __name__ == "__main__":
+    run(lambda: check(root()))

@@ -156,7 +156,8 @@ def _open(path: Path, background: Background) -> Image.Image:
     """Return a picture file as 8-bit grey, upright."""
     try:
         if not path.is_file():
-            raise InputError("no file in this folder" if path.is_dir() else "no such file")
+            there = "no file in this folder" if path.is_dir() else "not a file"
+            raise InputError(there if path.exists() else "no such file")
         if not path.stat().st_size:
             # Not opened: reading a file of /proc may wait for ever.
             raise InputError(_unknown(path))

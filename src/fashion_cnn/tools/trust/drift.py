@@ -116,6 +116,10 @@ def _read_idx(folder: Path) -> Images | None:
         raise InputError(
             f"{folder} is not a folder: give a folder that holds the new images, by class"
         )
+    if folder.resolve() == Path(folder.resolve().anchor):
+        raise InputError(
+            f"expected a folder that holds the new images, got the whole disk: {folder}"
+        )
     if not any(folder.glob("*-ubyte*")):
         return None
     names = "train-images-idx3-ubyte and train-labels-idx1-ubyte"

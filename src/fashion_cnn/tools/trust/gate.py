@@ -41,6 +41,8 @@ def check(
     folder = root()
     if rules and not rules.is_file():
         raise InputError(f"--rules: expected a file such as {RULES}, got {rules}")
+    if baseline == WORKSPACE:
+        raise InputError("--baseline: expected a git revision or none, got the run itself")
     limits = settings.read(Rules, rules or folder / RULES)
     before = None if baseline == "none" else measured.read(folder, baseline, limits.metrics)
     run = measured.read(folder, WORKSPACE, limits.metrics)
