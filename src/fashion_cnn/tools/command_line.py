@@ -137,7 +137,7 @@ def _params(add: Add) -> None:
 
 
 def _experiments(add: Add) -> None:
-    compare = add("compare", _compare, "list the experiments, the best first")
+    compare = add("compare", "experiments.comparing.report", "list the experiments, the best first")
     compare.add_argument("model", choices=MODELS, nargs="?", help="default: all models")
     compare.add_argument(
         "--all", dest="every_branch", action="store_true", help="also those of other branches"
@@ -231,13 +231,6 @@ def _report(revision: str, baseline: str, output: Path | None) -> None:
     folder = output or root()
     _check_folder("--output", folder)
     print(*write(root(), revision, baseline, folder), sep="\n")
-
-
-def _compare(model: str | None, every_branch: bool) -> None:
-    from fashion_cnn.tools.experiments import comparing
-
-    git.check(root())
-    print(comparing.report([model] if model else list(MODELS), every_branch=every_branch))
 
 
 def _check_folder(option: str, folder: Path) -> None:

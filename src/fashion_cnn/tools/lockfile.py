@@ -28,6 +28,14 @@ class Lockfile:
     inputs: tuple[LockedFile, ...] = ()
     outputs: tuple[LockedFile, ...] = ()
 
+    def written(self) -> dict[str, list[LockedFile]]:
+        """Return the outputs by their paths, and by the folders that they are in."""
+        found: dict[str, list[LockedFile]] = defaultdict(list)
+        for file in self.outputs:
+            found[file.path].append(file)
+            found[file.path.rpartition("/")[0]].append(file)
+        return found
+
     def md5(self, path: str, stage: str = "") -> str:
         """Return the MD5 with which a stage, by default any, wrote or read a file; else ""."""
         files = (*self.outputs, *self.inputs)
@@ -58,14 +66,9 @@ def stale(lock: Lockfile, changed: Collection[str] = ()) -> dict[str, str]:
     So it is after `dvc repro evaluate@lenet`: what compares LeNet with the others is of the run
     before, as is whatever was made of that.
 
-    Args:
-        lock: of the revision.
-        changed: stages whose outputs are stale too, as code, params or data have changed since.
+    So are the outputs of `changed` stages, whose code, params or data have changed since.
     """
-    written: dict[str, list[LockedFile]] = defaultdict(list)
-    for file in lock.outputs:
-        written[file.path].append(file)
-        written[file.path.rpartition("/")[0]].append(file)
+    written = lock.written()
     late = set(changed)
     while True:
         found = {*changed} | {

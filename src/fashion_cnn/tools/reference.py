@@ -84,9 +84,8 @@ def _range(field: Mapping[str, Any]) -> str:
     high = [f"at most {field['maximum']}"] if "maximum" in field else []
     high += [f"below {field['exclusiveMaximum']}"] if "exclusiveMaximum" in field else []
     bounds = " and ".join(low + high)
-    words = {"integer": "whole number", "number": "number", "boolean": "true, false"}
-    name = words.get(kind, {"string": "text"}.get(kind, kind))
-    return f"{name} {bounds}".strip()
+    words = {"integer": "whole number", "boolean": "true, false", "string": "text"}
+    return f"{words.get(kind, kind)} {bounds}".strip()
 
 
 def _value(value: object) -> str:

@@ -139,14 +139,6 @@ class Revision:
                 {key: row[key] for key in ("name", "kind", "receptive_field")} for row in content
             ]
 
-    def metrics(self, path: str) -> dict[str, Any]:
-        """Return the values of a JSON file as they stand there; none where it is missing."""
-        try:
-            values = self.json(path)
-        except MissingError:
-            return {}
-        return values if isinstance(values, dict) else {}
-
     def numbers(self, model: str, folders: Sequence[str] = MEASURED) -> dict[str, Any]:
         """Return a model's numbers from a file of each folder, flat, without those it lacks.
 

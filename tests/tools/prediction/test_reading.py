@@ -17,7 +17,7 @@ from fashion_cnn.dataset.images import Transform
 from fashion_cnn.dataset.kind import Kind
 from fashion_cnn.models import lenet
 from fashion_cnn.sources import picture_folder
-from fashion_cnn.tools.prediction import many, pictures, predicting, reading
+from fashion_cnn.tools.prediction import many, pictures, predicting
 from fashion_cnn.trained.weights import Trained
 from tests.made_images import draw_folder
 
@@ -63,7 +63,7 @@ def test_what_is_predicted_is_what_was_trained_on(tmp_path: Path, colour: bool, 
     trained = Trained(network, Transform(28, 0.5, 0.5), {}, {}, kind, settings.pictures)
     files = [folder / name for name in found["train"].files]
     for picture, image in zip(
-        reading.read_all(trained, files, "light"), found["train"].images, strict=True
+        predicting.read_all(trained, files, "light"), found["train"].images, strict=True
     ):
         assert not isinstance(picture, InputError)
         np.testing.assert_array_equal(picture.pixels, image)

@@ -2,10 +2,10 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
 
 from tabulate import tabulate
 
+from fashion_cnn.base.models import MODELS
 from fashion_cnn.tools.experiments.collecting import (
     METRICS,
     Experiment,
@@ -17,16 +17,12 @@ from fashion_cnn.tools.experiments.collecting import (
 from fashion_cnn.tools.experiments.running import git
 
 
-def report(models: Sequence[str], *, every_branch: bool = False) -> str:
-    """Return tables of the experiments, a part for each commit that they stand on.
+def report(model: str | None, every_branch: bool) -> str:
+    """Return tables of the experiments, a part for each commit that they stand on, the last first.
 
-    Args:
-        models: of which networks.
-        every_branch: also those that stand on commits of other branches.
-
-    Returns:
-        The last commit first. The last line tells where further experiments are, if there are any.
+    Of all networks unless `model` is given; with `every_branch`, also those of other branches.
     """
+    models = [model] if model else list(MODELS)
     head = git("rev-parse", "HEAD").strip()
     standing = Counter(baselines())
     shown = [commit for commit in standing if every_branch or on_branch(commit)]
@@ -34,7 +30,7 @@ def report(models: Sequence[str], *, every_branch: bool = False) -> str:
     for experiments in collect(
         [head, *(commit for commit in newest_first(shown) if commit != head)]
     ):
-        if tables := [text for model in models if (text := table(model, experiments))]:
+        if tables := [text for each in models if (text := table(each, experiments))]:
             commit = git("log", "-1", "--format=%h %s", experiments[1].revision).strip()
             parts.append("\n\n".join([f"on {commit}", *tables]))
     if not parts:

@@ -1,5 +1,6 @@
 """DVC's experiments: run one in a folder of its own, and read its results."""
 
+import fcntl
 import json
 import os
 import signal
@@ -13,7 +14,6 @@ from typing import Any, TextIO
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.paths import copies, root
-from fashion_cnn.tools.experiments.sharing import claimed
 
 # DVC hands each experiment from the working tree to its copy by one stash, from which a process
 # that has ended its own experiment takes another's. So each has a stash of its own. SIGTERM, which
@@ -91,6 +91,25 @@ def running(
     except BaseException:
         interrupt(process)
         raise
+
+
+@contextmanager
+def claimed(file: Path, *, wait: bool = False) -> Iterator[TextIO | None]:
+    """Hold a lock file inside the block; yield it, or None where somebody else holds it.
+
+    The system frees it when its process has ended, however that ends, and so have the processes
+    that it handed the file down to.
+
+    With `wait`, until it is free. It is in a folder that all processes share.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield None
+        else:
+            yield lock
 
 
 @contextmanager

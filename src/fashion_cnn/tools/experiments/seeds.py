@@ -1,7 +1,7 @@
 """The same recipe at several seeds: how much results vary by chance alone."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
 from typing import TextIO
@@ -13,37 +13,21 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.files import write_text
 from fashion_cnn.base.paths import root
 from fashion_cnn.tools.experiments import running
-from fashion_cnn.tools.experiments.sharing import claimed
+from fashion_cnn.tools.experiments.collecting import METRICS
+from fashion_cnn.tools.experiments.running import claimed
 
 MAX_SEEDS = 1000
 # What all seeds have in common.
 SHARED = ("params.yaml", "dvc.yaml", "src", "stages")
-# What is reported of each seed: column head, stage, and the metric's name.
-REPORTED = [
-    ("validation accuracy", "train", "validation_accuracy"),
-    ("test accuracy", "evaluate", "accuracy"),
-    ("test loss", "evaluate", "loss"),
-]
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Mean and standard deviation of a sample, and the mean's 95% interval by Student's t."""
-
-    mean: float
-    standard_deviation: float
-    low: float
-    high: float
-
-
-def spread(values: list[float]) -> Spread:
-    """Return the spread of at least two values, taken as drawn from a normal distribution.
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the 95% interval of the mean of at least two normally distributed values.
 
     Source: Student (1908).
     """
-    mean, deviation = fmean(values), stdev(values)
-    half = float(t.ppf(0.975, len(values) - 1)) * deviation / sqrt(len(values))
-    return Spread(mean, deviation, mean - half, mean + half)
+    half = float(t.ppf(0.975, len(values) - 1)) * stdev(values) / sqrt(len(values))
+    return fmean(values) - half, fmean(values) + half
 
 
 def run(model: str, count: int) -> str:
@@ -77,7 +61,7 @@ def run(model: str, count: int) -> str:
 
 
 def _measured(model: str, seed: int, tree: str, lock: TextIO) -> list[float]:
-    """Return the values of REPORTED at a seed, from its experiment, which is run if need be."""
+    """Return METRICS at a seed, from its experiment, which is run if need be."""
     name = f"{model}-seed-{seed}"
     made_in = root() / "runs" / "seeds" / f"{name}.tree"
     if _tree() != tree:
@@ -92,7 +76,7 @@ def _measured(model: str, seed: int, tree: str, lock: TextIO) -> list[float]:
         write_text(made_in, tree)
     measured = {each: running.metrics(name, commit, each, model) for each in ("train", "evaluate")}
     print(f"{name}: test accuracy {measured['evaluate']['accuracy']:.4f}", flush=True)
-    return [measured[stage][metric] for _, stage, metric in REPORTED]
+    return [measured[stage][metric] for stage, metric in METRICS.values()]
 
 
 def _tree() -> str:
@@ -102,14 +86,14 @@ def _tree() -> str:
 
 
 def table(rows: list[list[float]]) -> str:
-    """Return the values of REPORTED, one line per seed, and their spread."""
-    spreads = [spread(list(column)) for column in zip(*rows, strict=True)]
+    """Return METRICS, one line per seed, and their spread."""
+    columns = list(zip(*rows, strict=True))
     lines = [[str(seed), *(f"{value:.4f}" for value in row)] for seed, row in enumerate(rows)]
     lines += [
-        ["mean", *(f"{each.mean:.4f}" for each in spreads)],
-        ["standard deviation", *(f"{each.standard_deviation:.4f}" for each in spreads)],
-        ["95% interval of the mean", *(f"{each.low:.4f} to {each.high:.4f}" for each in spreads)],
+        ["mean", *(f"{fmean(column):.4f}" for column in columns)],
+        ["standard deviation", *(f"{stdev(column):.4f}" for column in columns)],
+        ["95% interval of the mean", *("{:.4f} to {:.4f}".format(*interval(c)) for c in columns)],
     ]
-    heads = ["seed", *(head for head, _, _ in REPORTED)]
-    align = ["left", *["right"] * len(REPORTED)]
+    heads = ["seed", *(head.replace("\n", " ") for head in METRICS)]
+    align = ["left", *["right"] * len(METRICS)]
     return tabulate(lines, heads, disable_numparse=True, colalign=align)

@@ -23,7 +23,7 @@ from fashion_cnn.base.errors import InputError
 from fashion_cnn.base.models import MODELS
 from fashion_cnn.base.paths import root
 from fashion_cnn.tools.experiments import running, search
-from fashion_cnn.tools.experiments.sharing import claimed
+from fashion_cnn.tools.experiments.running import claimed
 
 # No trial is ended early before so many have run to their end.
 UNPRUNED = 4

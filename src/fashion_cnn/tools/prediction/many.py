@@ -22,9 +22,7 @@ PR_SET_PDEATHSIG = 1
 def read_all(read: Callable[[Path], Picture], paths: Sequence[Path]) -> list[Picture | InputError]:
     """Return what `read` returns for each path; an InputError that it raises stands in its place.
 
-    Args:
-        read: of a module without torch, which each process would load.
-        paths: of picture files.
+    `read` is of a module without torch, which each process would load.
 
     Raises:
         InputError: a process was killed.

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from fashion_cnn.base.files import written_atomically
 from fashion_cnn.base.params import Dataset
 from fashion_cnn.core.compute import Compute
 from fashion_cnn.dataset.images import Images
-from fashion_cnn.tools.prediction import reading
-from fashion_cnn.tools.prediction.pictures import Background
+from fashion_cnn.tools.prediction import many, pictures
+from fashion_cnn.tools.prediction.pictures import Background, Picture
 from fashion_cnn.trained.inference import predict
 from fashion_cnn.trained.weights import Trained
 
@@ -66,8 +67,8 @@ def predictions(
 
     Args:
         trained: the network and the transform of its input.
-        files: of pictures.
-        background: the background of all of them; see `pictures.read`.
+        files: the pictures.
+        background: of all of them, see `pictures.read`.
         compute: the device and the precision.
         batch_size: pictures per batch.
         skip: called with each file that is not a picture, and the reason.
@@ -78,7 +79,7 @@ def predictions(
     remaining, shown = iter(files), 0
     while some := list(itertools.islice(remaining, batch_size)):
         batch = []
-        for file, picture in zip(some, reading.read_all(trained, some, background), strict=True):
+        for file, picture in zip(some, read_all(trained, some, background), strict=True):
             if isinstance(picture, InputError):
                 skip(file, picture)
             else:
@@ -104,6 +105,20 @@ def predictions(
         for (file, picture), *both in zip(batch, order.tolist(), probabilities, strict=True):
             ranked = [(names[i], round(value, 6)) for i, value in zip(*both, strict=True)]
             yield Prediction(file, ranked, names, picture.note)
+
+
+def read_all(
+    trained: Trained, paths: Sequence[Path], background: Background
+) -> list[Picture | InputError]:
+    """Return each file as the network sees it, or why it cannot be read.
+
+    A network of Fashion-MNIST gets a garment on black; one of other images gets what the pictures
+    of its data set went through, whatever the background.
+    """
+    read = partial(pictures.read, background=background)
+    if trained.pictures is not None:
+        read = partial(pictures.read_own, kind=trained.kind, settings=trained.pictures)
+    return many.read_all(read, paths)
 
 
 def tell_differing(trained: Trained, dataset: Dataset) -> None:

@@ -61,15 +61,7 @@ class Dot:
 def curves(
     lines: Sequence[Line], x_title: str, y_title: str, span: Sequence[float], percent: bool
 ) -> Markup:
-    """Draw curves over whole numbers, such as epochs.
-
-    Args:
-        lines: at least one, each with at least one value.
-        x_title: of the axis.
-        y_title: of the axis.
-        span: values that the vertical axis holds, so that drawings side by side share it.
-        percent: whether to write values as percent.
-    """
+    """Draw curves over whole numbers, such as epochs; the vertical axis holds all of `span`."""
     table = pd.concat(
         pd.DataFrame({"x": line.x, "y": line.y}).assign(
             name=line.name, color=f"var(--{line.color})", dashed=line.dashed
@@ -124,17 +116,11 @@ def dots(
     x_title: str,
     span: Sequence[float],
     *,
-    percent: bool = True,
     zero: bool = False,
 ) -> Markup:
     """Draw values with their intervals, one named row below the other.
 
-    Args:
-        rows: a name and what is drawn beside it.
-        x_title: of the axis.
-        span: values that the axis holds.
-        percent: whether to write the axis in percent.
-        zero: whether to draw a line at 0.
+    The axis holds all of `span`; `zero` draws a line at 0.
     """
     table = pd.DataFrame(
         {
@@ -155,7 +141,7 @@ def dots(
     y = alt.Y("row:N", sort=[name for name, _ in rows], axis=alt.Axis(minExtent=82, **_NAMED))
     offset = alt.YOffset("place:O", scale=alt.Scale(paddingOuter=0.6))
     scale = alt.Scale(domain=[min(span), max(span)], nice=4, zero=False)
-    axis = alt.Axis(format="~%" if percent else "", tickCount=4, labelFlush=False)
+    axis = alt.Axis(format="~%", tickCount=4, labelFlush=False)
     x = alt.X("value:Q", title=x_title, scale=scale, axis=axis)
     color = alt.Color("color:N", scale=None)
     base = alt.Chart(table).encode(y=y, yOffset=offset)

@@ -139,10 +139,8 @@ def short(value: float) -> str:
 
 def _numbers(revision: Revision, notes: list[str]) -> dict[str, dict[str, Any]]:
     """Return each network's numbers, and how many images its validation was on."""
-    try:
-        images = {"validation_images": revision.yaml("params.yaml")["dataset"]["validation_images"]}
-    except (MissingError, KeyError, TypeError):
-        images = {}
+    count = staleness.parameters(revision).get("dataset.validation_images")
+    images = {} if count is None else {"validation_images": count}
     found = _of_each(revision.numbers, notes)
     return {model: found.get(model, {}) | images for model in MODELS}
 

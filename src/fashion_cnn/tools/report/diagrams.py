@@ -74,14 +74,7 @@ def _class_charts(tables: Mapping[str, pd.DataFrame], side: str) -> list[Chart]:
     for measure, meaning in MEASURES.items():
         names = next(iter(tables.values())).index
         rows = [
-            (
-                name,
-                [
-                    _class_dot(model, float(table[measure].get(name, math.nan)))
-                    for model, table in tables.items()
-                ],
-            )
-            for name in names
+            (name, [_class_dot(*each, measure, name) for each in tables.items()]) for name in names
         ]
         worst = min(rows, key=lambda row: min(dot.value for dot in row[1]))[0]
         cells = [[name, *(f"{100 * dot.value:.1f}%" for dot in dots)] for name, dots in rows]
@@ -140,5 +133,6 @@ def _curve(
     )
 
 
-def _class_dot(model: str, value: float) -> charts.Dot:
+def _class_dot(model: str, table: pd.DataFrame, measure: str, name: str) -> charts.Dot:
+    value = float(table[measure].get(name, math.nan))
     return charts.Dot(model, model, value, tip=f"{TITLES[model]}: {100 * value:.1f}%")

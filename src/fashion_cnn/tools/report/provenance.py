@@ -1,7 +1,7 @@
 """Sections on what was run: parameters, pipeline, provenance."""
 
-from collections import defaultdict
 from contextlib import suppress
+from functools import partial
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -14,6 +14,8 @@ from fashion_cnn.tools.report.comparison import TITLES, Comparison, short
 from fashion_cnn.tools.report.staleness import parameters, show
 from fashion_cnn.tools.revision import MissingError, Revision
 
+Listing = partial(Table, text=True, wide=True)
+
 
 def pipeline_of(revision: Revision) -> Section:
     """Return the stages from the first to the last, and which each one follows."""
@@ -23,21 +25,17 @@ def pipeline_of(revision: Revision) -> Section:
     except MissingError as error:
         return Section("pipeline", "The pipeline", lead, [], [str(error)], folded=True)
     after: dict[str, set[str]] = {name_in_dvc_yaml(stage): set() for stage in lock.stages}
-    makers: dict[str, set[str]] = defaultdict(set)
-    for file in lock.outputs:
-        for path in (file.path, file.path.rpartition("/")[0]):
-            makers[path].add(name_in_dvc_yaml(file.stage))
+    made = lock.written()
     for file in lock.inputs:
         name = name_in_dvc_yaml(file.stage)
-        after[name] |= makers[file.path] - {name}
+        after[name] |= {name_in_dvc_yaml(each.stage) for each in made.get(file.path, ())} - {name}
     order = list(TopologicalSorter(after).static_order())
     rows = [
         (name, _description(written.get(name)), ", ".join(sorted(after[name], key=order.index)))
         for name in order
     ]
     heads = ("Stage", "What it does", "After")
-    caption = "Stages from first to last, as dvc.lock has them"
-    figure = Table(caption, heads, rows, text=True, wide=True)
+    figure = Listing("Stages from first to last, as dvc.lock has them", heads, rows)
     missing = [name for name in written if name not in after]
     notes = [f"{name} has not been run: it is not in dvc.lock" for name in missing]
     return Section("pipeline", "The pipeline", lead, [figure], notes, folded=True)
@@ -53,28 +51,18 @@ def provenance(revision: Revision) -> Section:
         _, lock = _stages(revision)
     except MissingError as missing:
         return Section("provenance", "Provenance", lead, [], [str(missing)], folded=True)
-    outputs = Table(
-        "What each stage wrote",
-        ("Output", "MD5", "Size"),
-        [(f.path, _hash(f.md5, f.stage), f"{short(f.size)}B") for f in lock.outputs],
-        text=True,
-        wide=True,
-    )
+    made = [(f.path, _hash(f.md5, f.stage), f"{short(f.size)}B") for f in lock.outputs]
+    outputs = Listing("What each stage wrote", ("Output", "MD5", "Size"), made)
     written = {file.path for file in lock.outputs}
     readers: dict[tuple[str, str], list[str]] = {}
     for file in lock.inputs:
         if file.path not in written:
             readers.setdefault((file.path, file.md5), []).append(file.stage)
-    code = Table(
-        "Code and data that the stages read",
-        ("Input", "MD5"),
-        [
-            (path, _hash(md5, ", ".join(by) if len(by) < 4 else f"{len(by)} stages"))
-            for (path, md5), by in sorted(readers.items())
-        ],
-        text=True,
-        wide=True,
-    )
+    read = [
+        (path, _hash(md5, ", ".join(by) if len(by) < 4 else f"{len(by)} stages"))
+        for (path, md5), by in sorted(readers.items())
+    ]
+    code = Listing("Code and data that the stages read", ("Input", "MD5"), read)
     return Section("provenance", "Provenance", lead, [outputs, code], folded=True)
 
 
@@ -117,7 +105,7 @@ def settings(comparison: Comparison) -> Section:
             made = flatten(values.get(name) or {}).items()
             words = ", ".join(f"{key.replace('_', ' ')} {show(value)}" for key, value in made)
             rows.append((f"{TITLES[model]} {title} with", words or "not recorded"))
-    figures = [Table("The run", ("", "This run"), rows, text=True, wide=True)]
+    figures = [Listing("The run", ("", "This run"), rows)]
     values, before, usual = parameters(now), parameters(baseline), flatten(WHOLE().model_dump())
     notable = [
         (key, show(value), show(before.get(key)) if before.get(key) != value else "the same")
@@ -127,7 +115,7 @@ def settings(comparison: Comparison) -> Section:
     if notable:
         heads = ("Parameter", "This run", "Baseline")
         caption = "Parameters that are neither null nor a default, and those that changed"
-        figures.append(Table(caption, heads, notable, text=True, wide=True))
+        figures.append(Listing(caption, heads, notable))
     lead = "" if notable else "Every parameter is null or has its default."
     notes = [] if values else [f"params.yaml is not in {now.title}, or cannot be read"]
     return Section("parameters", "Parameters", lead, figures, notes, folded=True)

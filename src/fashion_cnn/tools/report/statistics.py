@@ -108,10 +108,7 @@ def paired(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Tested]:
 def by_intervals(before: float, after: float, images: tuple[int, int]) -> Change:
     """Return the change of a share by whether its 95% Wilson intervals overlap.
 
-    Args:
-        before: the share of the first images.
-        after: the share of the second.
-        images: how many each is of.
+    `images` are how many each share is of.
     """
     old, new = wilson(before, images[0]), wilson(after, images[1])
     apart = old[1] < new[0] or new[1] < old[0]

@@ -13,16 +13,9 @@ IMAGES = "report_images"
 
 
 def write(root: Path, revision: str, baseline: str, output: Path) -> list[Path]:
-    """Write report.html and report.md, with its images beside it, into `output`.
+    """Write report.html and report.md, with its images beside it, into `output`; return both.
 
-    Args:
-        root: the repository's folder.
-        revision: what to report on: "workspace", or what git or DVC call a revision.
-        baseline: what to compare it with; the same kinds.
-        output: a folder, made where it is not there.
-
-    Returns:
-        Both files.
+    `revision` and `baseline` are "workspace", or what git or DVC call a revision.
     """
     with closing(Revision(root, revision)) as now, closing(Revision(root, baseline)) as before:
         comparison = compare(now, before)

@@ -35,10 +35,7 @@ def two_sided(
 ) -> float:
     """Return the p-value of a paired bootstrap of a difference: is it other than 0?
 
-    Args:
-        data: what is resampled together, (N,) each.
-        difference: of the resampled data.
-        options: of scipy's bootstrap.
+    `data`, (N,) each, are resampled together; `options` are those of scipy's bootstrap.
 
     Source: Efron and Tibshirani (1993), chapter 15, with the percentile interval turned round.
     """
@@ -65,10 +62,7 @@ TESTS: Mapping[str, Callable[[np.ndarray, np.ndarray, np.ndarray], float]] = {
 def p_value(measure: str, run: pd.DataFrame | None, baseline: pd.DataFrame | None) -> float | None:
     """Return the p-value of two tables of answers; None where they are of other images.
 
-    Args:
-        measure: a key of TESTS.
-        run: the columns actual and predicted, a row per image.
-        baseline: the same.
+    `measure` is a key of TESTS; a table has the columns actual and predicted, a row per image.
     """
     if run is None or baseline is None or not run["actual"].equals(baseline["actual"]):
         return None

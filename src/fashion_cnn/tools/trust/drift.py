@@ -127,7 +127,7 @@ def _read_idx(folder: Path) -> Images | None:
 
 
 def read_pictures(folder: Path, kind: Kind, settings: Dataset) -> Images:
-    """Read the pictures of a user's own folder, a folder per class, and make them what `kind` is.
+    """Read the pictures of a user's own folder, a folder per class, and make them of this kind.
 
     Raises:
         InputError: one cannot be read, or the training images lack a class.
@@ -198,12 +198,8 @@ def confidence(
 ) -> Drift:
     """Compare a network's highest probability for each image, by the Kolmogorov-Smirnov test.
 
-    Args:
-        trained: the network, which moves to the compute device.
-        unseen: images of its own data set that it was not trained on.
-        new: images of another data set.
-        compute: the device and the precision.
-        batch_size: images per batch.
+    `unseen` are images of its own data set that it was not trained on. The network moves to the
+    compute device.
     """
     with own_gpu(compute) as held:
         network = trained.network.to(held.device)

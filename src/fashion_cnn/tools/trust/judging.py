@@ -30,11 +30,7 @@ def judge(
 ) -> list[Verdict]:
     """Return the verdict of every rule on `run`, against `baseline` where there is one.
 
-    Args:
-        rules: those of gate.yaml.
-        run: what the run measured.
-        baseline: what the run is compared with.
-        models: the rules for files of other models are left out.
+    Rules for files of other networks than `models` are left out.
     """
     verdicts = [verdict for model in models for verdict in _data(rules, model, run, baseline)]
     ruled = {Path(path).stem for path in rules.metrics} | {*rules.classes}
@@ -87,12 +83,10 @@ def _number(
     if fault := _not_a_number(value):
         yield Verdict(path, key, value=value, fault=fault)
         return
-    if limits.min is not None:
-        fault = "too low" if value < limits.min else ""
-        yield Verdict(path, key, f">= {limits.min:.12g}", value, fault=fault)
-    if limits.max is not None:
-        fault = "too high" if value > limits.max else ""
-        yield Verdict(path, key, f"<= {limits.max:.12g}", value, fault=fault)
+    for limit, sign, fault in ((limits.min, ">=", "too low"), (limits.max, "<=", "too high")):
+        if limit is not None:
+            met = value >= limit if sign == ">=" else value <= limit
+            yield Verdict(path, key, f"{sign} {limit:.12g}", value, fault="" if met else fault)
     if baseline and limits.max_fall is not None:
         yield _change(path, key, "fell", limits.max_fall, run, baseline, significance)
     if baseline and limits.max_rise is not None:

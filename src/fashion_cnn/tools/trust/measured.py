@@ -51,12 +51,7 @@ class Measured:
 
 
 def read(folder: Path, name: str, paths: Iterable[str]) -> Measured:
-    """Return what a revision measured; all of it is in git, so no cache is needed.
-
-    Args:
-        folder: the project.
-        name: the revision.
-        paths: the JSON files to read.
+    """Return what a revision measured, of JSON files those at `paths`; all of it is in git.
 
     Raises:
         InputError: git knows no such revision, or a file of it cannot be read.
