@@ -88,8 +88,8 @@ test-remotes: test-environment ## run the tests of DVC's remotes too: a folder, 
 test-slurm: test-environment ## run the test of Slurm on two nodes of this machine; needs slurmctld, slurmd and munge
 	@pytest -m slurm tests/test_slurm.py
 
-test-images: test-environment ## run the pipeline on other images, and with a network of one's own; minutes
-	@pytest -m images tests/test_own_images.py tests/test_own_network.py
+test-images: test-environment ## run the pipeline on other images, with a network of one's own, and without dvc; minutes
+	@pytest -m images tests/test_own_images.py tests/test_own_network.py tests/test_benchmarks.py
 
 test-explore: test-environment ## test the explore page with all of the reduced VGG's answers too; minutes
 	@pytest -m 'explore or not explore' tests/explore

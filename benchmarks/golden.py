@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         InputError: they are others than those of a file.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.golden", description=__doc__)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=[*MODELS])
     parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument("--data", type=Path, help="folder of the IDX files")
     parser.add_argument("--folder", type=Path, default=root() / "tests" / "golden")
@@ -53,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     compute = prepare(given.device, "float32")
-    found = {model: losses(model, compute, given.data or dataset_folder()) for model in MODELS}
+    folder = given.data or dataset_folder()
+    found = {model: losses(model, compute, folder) for model in given.models}
     if given.compare:
         differing = []
         for path in sorted(given.folder.glob("*.json")):

@@ -101,8 +101,9 @@ for model in $models; do
     cd "$work/three" && step "the-same-bytes-resumed-$model" resumed "$model"
 done
 cd "$work/one" || exit 1
-step golden-compare "$python" -m benchmarks.golden --device "$device" --compare
-step golden-write "$python" -m benchmarks.golden --device "$device" --folder "$results/golden"
+golden() { "$python" -m benchmarks.golden --models $models --device "$device" "$@"; }
+step golden-compare golden --compare
+step golden-write golden --folder "$results/golden"
 step bench "$python" -m benchmarks.gpu --models $models --device "$device" --preset "$preset" \
     --output "$results/bench" ${BENCH_OPTIONS:-}
 grep -hE '^[a-z0-9]+: .*images/s' "$results"/train-*.txt "$results"/evaluate-*.txt

@@ -2,13 +2,14 @@
 
 import json
 import multiprocessing
+import re
 from pathlib import Path
 
 import pytest
 import torch
 
 import benchmarks.peers.__main__ as peers
-from benchmarks import cpu, gpu, measure, ours
+from benchmarks import cpu, golden, gpu, measure, ours
 from benchmarks.measure import Result
 from benchmarks.peers.watch import Task
 from fashion_cnn.core.compute import prepare
@@ -147,6 +148,40 @@ def test_the_gpu_benchmark_runs_without_torchvision(
     (path,) = tmp_path.glob("cpu-with-*.json")
     networks = [result["network"] for result in json.loads(path.read_text())["results"]]
     assert {name.partition(",")[0] for name in networks} == {"lenet", "vgg"}
+
+
+@pytest.mark.images
+def test_the_one_command_for_a_machine_with_a_gpu_goes_on_after_a_failed_step(
+    clone: Path, fashion_mnist: Path, shell: Shell, tmp_path: Path
+) -> None:
+    (clone / "stages" / "export_images.py").write_text("raise SystemExit('error: no ink')\n")
+    smoke = clone / "presets" / "smoke.yaml"
+    # Long enough to be stopped after its first epoch.
+    longer = ("train_images: 4000", "train_images: 20000")
+    assert longer[0] in smoke.read_text()
+    smoke.write_text(smoke.read_text().replace(*longer))
+    variables = {
+        "PRESET": "smoke",
+        "DEVICE": "cpu",
+        "MODELS": "lenet",
+        "OMP_NUM_THREADS": "1",
+        "BENCH_OPTIONS": "--step plain --images 640 --epochs 1 --tutorial-steps 0",
+    }
+    command = ("bash", "benchmarks/on_gpu.sh", str(fashion_mnist), str(tmp_path / "results"))
+    done = shell(*command, cwd=clone, timeout=1800, **variables)
+    steps = [
+        *("packages", "download", "check_shapes", "train-lenet", "evaluate-lenet"),
+        *("export_images-lenet", "the-same-bytes-lenet", "the-same-bytes-resumed-lenet"),
+        *("golden-compare", "golden-write", "bench"),
+    ]
+    ends = dict.fromkeys(steps, "0") | {"export_images-lenet": "1: error: no ink"}
+    summary = (tmp_path / "results" / "summary.txt").read_text()
+    found = re.findall(r"(?m)^(\S+): status (\d+), \d+ s(.*)$", summary)
+    assert {name: status + reason for name, status, reason in found} == ends, summary
+    assert [name for name, *_ in found] == steps
+    assert done.returncode == 1
+    (losses,) = (tmp_path / "results" / "golden").glob("*.json")
+    assert len(json.loads(losses.read_text())["losses"]["lenet"]) == golden.STEPS
 
 
 NEEDS = {"with_lightning": "lightning", "with_keras": "keras", "with_fastai": "fastai"}
