@@ -20,6 +20,7 @@ def main() -> None:
     budget.check(footprints, {model: values.budget_of(model) for model in MODELS})
     for each in footprints:
         each.check_memory()
+        each.check_apart(kind)
     for each in footprints:
         write_json(shapes_file(each.model), [vars(row) for row in each.rows])
     costs = [{"model": each.model} | each.totals() for each in footprints]

@@ -2,6 +2,8 @@
 
 import os
 import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -47,6 +49,16 @@ def test_prepare_gives_cublas_the_fixed_workspace_that_determinism_needs(
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     compute.prepare("cpu", "float32")
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_prepare_asks_for_deterministic_algorithms_without_importing_the_compiler() -> None:
+    """torch.use_deterministic_algorithms imports it, which takes as long as torch itself."""
+    code = (
+        "import sys, torch; from fashion_cnn.core.compute import prepare; prepare('cpu', 'auto');"
+        "print(torch.get_deterministic_debug_mode(), 'torch._inductor.config' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["2", "False"]
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,8 @@ def test_a_recorded_step_gives_the_eager_steps_bytes(
     for one, other in zip(eager, again, strict=True):
         assert torch.equal(one, other) if isinstance(one, Tensor) else one == other
     assert norms == norms_again
+
+
+def test_the_compiler_learns_that_it_is_to_be_deterministic(images: Images) -> None:
+    make_step(recipes.lenet(compile=True), lenet.build, images)
+    assert torch._inductor.config.deterministic == torch.are_deterministic_algorithms_enabled()

@@ -18,7 +18,7 @@ from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import Compute, resolve
 from fashion_cnn.core.shapes import ShapeError, TracedLayer
 from fashion_cnn.dataset.kind import FASHION_MNIST, Kind
-from fashion_cnn.tracing import check_batch_of_one, trace_network
+from fashion_cnn.tracing import check_apart, check_batch_of_one, trace_network
 from fashion_cnn.training.machine import training_fits
 from fashion_cnn.training.memory import Memory, reserved_memory, training_memory
 
@@ -86,6 +86,24 @@ class Footprint:
         compute = resolve(self.recipe.device, self.recipe.precision)
         with training_fits(self.model, self.rows, self.recipe, compute):
             pass
+
+    def check_apart(self, kind: Kind) -> None:
+        """Build the network, and check that it answers for each image by itself.
+
+        A network of more than 30 million parameters is left out: it would take seconds to build.
+
+        Raises:
+            ShapeError: the answer for an image depends on the others of its batch.
+        """
+        if self.totals()["parameters"] > 30e6:
+            return
+        network = models.build(self.model, **self.recipe.architecture(), **kind.architecture())
+        try:
+            check_apart(network, (kind.channels, self.recipe.image_size, self.recipe.image_size))
+        except ShapeError as error:
+            raise ShapeError(
+                f"{self.model}, image_size {self.recipe.image_size}: {error}"
+            ) from None
 
     def on(self, compute: Compute, flops_per_second: float) -> str:
         """Return one line on what the training takes on a device of this speed."""

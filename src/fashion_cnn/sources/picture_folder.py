@@ -36,13 +36,16 @@ class Read:
     sizes: list[tuple[int, int]] = field(default_factory=list)
 
 
-def read(folder: Path, settings: Dataset) -> tuple[tuple[str, ...], dict[str, Read]]:
+def read(
+    folder: Path, settings: Dataset, *, split: bool = True
+) -> tuple[tuple[str, ...], dict[str, Read]]:
     """Return the names of the classes, and the training and the test pictures.
 
     Args:
         folder: holds train/CLASS/ and test/CLASS/, or CLASS/ alone, which is then split; pictures
             may lie at any depth in the folder of their class. Hidden files are left out.
         settings: the size, and how the pictures are brought to it and split.
+        split: whether CLASS/ alone is split; if not, all its pictures are to train on.
 
     Raises:
         InputError: there is no such folder in it, a class has too few pictures, or more files
@@ -63,7 +66,8 @@ def read(folder: Path, settings: Dataset) -> tuple[tuple[str, ...], dict[str, Re
         _tell_left_out(folder, SUBSETS)
     else:
         classes = _classes(folder)
-        files = _split(_files(folder, classes), settings, folder)
+        every = _files(folder, classes)
+        files = _split(every, settings, folder) if split else {"train": every}
     for place in [folder / subset for subset in SUBSETS] if both else [folder]:
         _tell_left_out(place, classes)
     size = settings.image_size or FASHION_MNIST.size[0]
@@ -80,8 +84,8 @@ def read(folder: Path, settings: Dataset) -> tuple[tuple[str, ...], dict[str, Re
             if subset == "train":
                 raise InputError(f"{folder}: {text}: add some, or remove the class's folder")
             print(f"warning: {text}: the accuracy says nothing of it")
-    every = np.concatenate([each.images for each in found.values()])
-    if pictures.without_colour(every).ndim == 3:
+    stacked = np.concatenate([each.images for each in found.values()])
+    if pictures.without_colour(stacked).ndim == 3:
         found = {
             subset: Read(each.images[..., 0], each.labels, each.files, each.sizes)
             for subset, each in found.items()

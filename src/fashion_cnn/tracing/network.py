@@ -114,7 +114,7 @@ class _Trace(FlopCounterMode):
         """Before a module runs, note its input and check that it fits."""
         if self.running:
             self.running[-1].is_layer = False
-        given = _first_tensor((args, kwargs))
+        given = first_tensor((args, kwargs))
         label = f"{name} ({type(module).__name__})" if name else type(module).__name__
         field = self.field_of(given)
         self.running.append(_Call(label, module, given, field, self.flops_in_no_row()))
@@ -131,7 +131,7 @@ class _Trace(FlopCounterMode):
         # A module that failed is still listed if its caller caught the error and went on.
         while self.running[-1].module is not module:
             self.running.pop()
-        call, output = self.running[-1], _first_tensor(result)
+        call, output = self.running[-1], first_tensor(result)
         if not output.ndim:
             raise ShapeError("expected forward to return a tensor: does it end with a return?")
         require_apart("output", output, self.images)
@@ -209,6 +209,6 @@ def _copy_on_meta(network: nn.Module) -> nn.Module:
     return copy.deepcopy(network, memo)
 
 
-def _first_tensor(value: object) -> Tensor:
+def first_tensor(value: object) -> Tensor:
     """Return the first tensor in nested tuples, lists and dicts; a scalar if there is none."""
     return next((leaf for leaf in tree_leaves(value) if isinstance(leaf, Tensor)), torch.empty(()))

@@ -76,9 +76,7 @@ class Step:
         state, recipe = self.state, self.state.recipe
         forward = Forward(state.network, self.transform, self.compute, recipe.label_smoothing)
         runner = state.processes.wrap(forward)
-        self.runner = (
-            cast(nn.Module, torch.compile(runner, dynamic=False)) if recipe.compile else runner
-        )
+        self.runner = _compiled(runner) if recipe.compile else runner
         self.calls = 0
         self.graph: torch.cuda.CUDAGraph | None = None
         # The last step's gradients, and their norm where it was clipped; and where the graph's are.
@@ -170,6 +168,16 @@ class Step:
         """Return the norm of the last step's gradients, before they were clipped."""
         gradients, norm = self.outcome
         return float(get_total_norm(gradients) if norm is None else norm)
+
+
+def _compiled(module: nn.Module) -> nn.Module:
+    """Return a module that is compiled at its first call."""
+    # `prepare` has asked for the same, but without importing the compiler, whom this tells too.
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(
+        torch.are_deterministic_algorithms_enabled(), warn_only=warn_only
+    )
+    return cast(nn.Module, torch.compile(module, dynamic=False))
 
 
 def count_correct(logits: Tensor, labels: Tensor) -> Tensor:

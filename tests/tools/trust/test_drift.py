@@ -76,9 +76,11 @@ def test_new_pictures_become_what_the_training_images_are(tmp_path: Path) -> Non
     shutil.rmtree(new / "filled cross")
     for path in (new / "filled disc").iterdir():
         Image.new("L", (30, 30)).save(path)
+    # Of a class, a single picture will do: nothing is split.
+    next((new / "filled square").iterdir()).unlink()
     found = drift.read_pictures(new, training.kind, settings)
     assert found.kind == training.kind
-    assert found.labels.sort().values.tolist() == [1, 1, 2, 2]
+    assert found.labels.tolist() == [1, 1, 2]
     assert found.pixels[found.labels == 1].max() == 0
     assert found.pixels[found.labels == 2].max() > 0
     (new / "filled disc").rename(new / "ball")

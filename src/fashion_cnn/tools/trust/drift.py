@@ -132,11 +132,9 @@ def read_pictures(folder: Path, kind: Kind, settings: Dataset) -> Images:
     Raises:
         InputError: one cannot be read, or the training images lack a class.
     """
-    # Both halves are read, so any fraction will do that leaves none of two pictures out.
-    pictures = settings.pictures.model_copy(update={"test_fraction": 0.5})
-    as_trained = settings.model_copy(update={"image_size": kind.size[0], "pictures": pictures})
+    as_trained = settings.model_copy(update={"image_size": kind.size[0]})
     try:
-        classes, found = picture_folder.read(folder, as_trained)
+        classes, found = picture_folder.read(folder, as_trained, split=False)
     except OSError as error:
         raise InputError(f"{folder}: cannot be read as folders of pictures: {error}") from None
     if unknown := {*classes} - {*kind.classes}:
