@@ -173,10 +173,16 @@ def _predict(
     show: Path | None,
     device: str | None,
 ) -> None:
+    from fashion_cnn.tools.prediction import many, pictures
+
+    files = list(pictures.find(images))
+    # While torch is imported here, they import what they need.
+    many.begin(files)
+
     from fashion_cnn.base import params
     from fashion_cnn.core import compute
     from fashion_cnn.core.gpu_lock import own_gpu
-    from fashion_cnn.tools.prediction import pictures, predicting
+    from fashion_cnn.tools.prediction import predicting
     from fashion_cnn.trained import weights
 
     changes = {"device": device} if device else {}
@@ -195,7 +201,7 @@ def _predict(
     with own_gpu(compute.prepare(values.device, trained.precision)) as held:
         found = predicting.predictions(
             trained,
-            pictures.find(images),
+            files,
             background=background,
             compute=held,
             batch_size=trained.batch_size(values.batch_size, held.device),

@@ -23,6 +23,7 @@ DARK = 80.0
 GAP = 0.08
 # Less than this share of the largest thing is a speck; more than that is another thing.
 SPECK, ANOTHER = 0.02, 0.25
+BESIDE = ndimage.generate_binary_structure(2, 1)
 AROUND = np.ones((3, 3), bool)
 
 
@@ -137,7 +138,7 @@ def _patches(corners: np.ndarray) -> np.ndarray:
 
 def _along_border(mask: np.ndarray, share: float) -> np.ndarray:
     """Return the connected parts of a mask that hold more than a share of the border's pixels."""
-    labels, count = ndimage.label(mask)
+    labels, count = ndimage.label(mask, BESIDE)
     border = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
     held = np.bincount(np.concatenate(border), minlength=count + 1)
     kept = held > share * held.sum()

@@ -19,6 +19,12 @@ MANY = 100
 PR_SET_PDEATHSIG = 1
 
 
+def begin(paths: Sequence[Path]) -> None:
+    """Start the processes if so many pictures need them, to have them ready for `read_all`."""
+    if len(paths) >= MANY:
+        _processes().submit(_nothing)
+
+
 def read_all(read: Callable[[Path], Picture], paths: Sequence[Path]) -> list[Picture | InputError]:
     """Return what `read` returns for each path; an InputError that it raises stands in its place.
 
@@ -44,6 +50,10 @@ def _attempt(read: Callable[[Path], Picture], path: Path) -> Picture | InputErro
         return read(path)
     except InputError as error:
         return error
+
+
+def _nothing() -> None:
+    """Do nothing: the first task starts all processes."""
 
 
 @cache
