@@ -32,6 +32,11 @@ def test_the_pipeline_never_imports_a_tool(path: Path) -> None:
     assert not [name for name in imported(path) if name.startswith("fashion_cnn.tools")]
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "stages").glob("*.py")), ids=lambda path: path.stem)
+def test_a_stage_script_fits_in_35_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 35
+
+
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )

@@ -45,7 +45,7 @@ PARTS = {
         "base.files.write_csv",
         "base.files.write_json",
         "base.files.write_text",
-        "evaluation.measures.files",
+        "evaluation.measures.write",
         "evaluation.plots.draw",
         "evaluation.plots.save",
         "evaluation.tensorboard.write",

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.faults.conftest import STAGES, Stage, end_is_quiet, hashes, rare
 
-# With an @ they run on. None of them is the clock that seconds are measured with, which never jumps.
+# With an @ they run on. Seconds are measured with another clock, which never jumps.
 CLOCKS = ("@1970-01-02 00:00:00", "@2038-01-20 00:00:00", "+0 x5000", "-9d")
 LOCALES = ("tr_TR.UTF-8", "de_DE.ISO-8859-1", "C", "POSIX", "no such locale")
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from torchmetrics.functional.classification import (
 )
 
 from fashion_cnn.base.errors import InputError
-from fashion_cnn.base.files import as_json
+from fashion_cnn.base.files import as_json, write_text
 from fashion_cnn.dataset.images import Images
 from fashion_cnn.tracing import trace_network
 
@@ -72,16 +73,18 @@ def measure(logits: Tensor, labels: Tensor) -> dict[str, float]:
     }
 
 
-def files(
+def write(
+    folder: Path,
     model: str,
     metrics: Mapping[str, float],
     made_with: Mapping[str, object],
     logits: Tensor,
     images: Images,
-) -> dict[str, str]:
-    """Return the content of each file of an evaluation, by its path in the project.
+) -> None:
+    """Write the files of an evaluation, but for its pictures.
 
     Args:
+        folder: of the project.
         model: a module of fashion_cnn.models; names the files.
         metrics: those of `measure` and `cost`. DVC shows what stands under the model's name, and
             nothing that is in a list. The calibration error stands in a file of its own, so that
@@ -98,13 +101,15 @@ def files(
     bins = reliability(logits, labels)
     filled = json.loads(bins[bins["images"] > 0].round(6).to_json(orient="records"))
     predictions, confusion = tabulate(logits, labels, classes)
-    return {
+    contents = {
         f"data/predictions/{model}.csv": predictions,
         f"plots/confusion/{model}.csv": confusion,
         f"plots/classes/{model}.csv": measure_classes(logits, labels, classes).to_csv(index=False),
         f"plots/reliability/{model}.json": as_json({model: error, "bins": filled}),
         f"metrics/evaluate/{model}.json": as_json({model: shown, "details": details}),
     }
+    for path, text in contents.items():
+        write_text(folder / path, text)
 
 
 def cost(network: nn.Module, image_size: int, channels: int = 1) -> dict[str, int]:
