@@ -37,10 +37,10 @@ function buildInput(pixels, changed, images, contents) {
   });
   picture.addEventListener("blur", () => { cursor.shown = false; changed(); });
 
-  const choose = (erase) => { erasing = erase; $$("brush").setAttribute("aria-pressed", !erase); $$("eraser").setAttribute("aria-pressed", erase); };
-  $$("brush").addEventListener("click", () => choose(false));
-  $$("eraser").addEventListener("click", () => choose(true));
-  $$("clear").addEventListener("click", () => { pixels.fill(0); choose(false); changed(); });
+  const setErasing = (erase) => { erasing = erase; $$("brush").setAttribute("aria-pressed", !erase); $$("eraser").setAttribute("aria-pressed", erase); };
+  $$("brush").addEventListener("click", () => setErasing(false));
+  $$("eraser").addEventListener("click", () => setErasing(true));
+  $$("clear").addEventListener("click", () => { pixels.fill(0); setErasing(false); changed(); });
   for (const button of document.querySelectorAll("[data-shift]"))
     button.addEventListener("click", () => {
       const [dx, dy] = button.dataset.shift.split(",").map(Number), before = Uint8Array.from(pixels);
@@ -148,8 +148,8 @@ function buildGallery(pixels, changed, images, contents) {
     const found = order.filter((place) => (Number(choice.value) < 0 || images.labels[place] === Number(choice.value))
       && (which.value === "right" ? !wrong(place) : which.value === "all" || wrong(place)));
     $$("gallery").replaceChildren(...found.slice(0, 15).map((place) => {
-      const said = wrong(place) ? `, taken for ${contents.classes[answers.predicted[place]]} with ${Math.round(100 * answers.confidence[place])} %` : "";
-      const button = thumbnail(images, place, contents, images.take, said);
+      const mistake = wrong(place) ? `, taken for ${contents.classes[answers.predicted[place]]} with ${Math.round(100 * answers.confidence[place])} %` : "";
+      const button = thumbnail(images, place, contents, images.take, mistake);
       if (wrong(place)) button.className = "wrong";
       return button;
     }));

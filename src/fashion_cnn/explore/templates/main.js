@@ -95,8 +95,8 @@ function drawAnswer() {
 }
 
 function announce() {
-  const said = Object.entries(results).map(([model, { probabilities }]) => `${TITLES[model]}: ${contents.classes[largest(probabilities)]}, ${Math.round(100 * Math.max(...probabilities))} percent`);
-  $$("live").textContent = said.join("; ");
+  const answers = Object.entries(results).map(([model, { probabilities }]) => `${TITLES[model]}: ${contents.classes[largest(probabilities)]}, ${Math.round(100 * Math.max(...probabilities))} percent`);
+  $$("live").textContent = answers.join("; ");
 }
 
 // The square pointed at or pinned, on its map; its receptive field, on the picture.
@@ -187,8 +187,8 @@ function drawCurve() {
   $$("curve").innerHTML = `<line class="axis" x1="46" x2="410" y1="70" y2="70"/><text x="0" y="16">${percent(high)}</text><text x="0" y="74">${percent(low)}</text><text x="46" y="87">0</text><text x="410" y="87" text-anchor="end">${last}</text>`
     + `<path d="M${rows.map((row) => `${x(row.epoch)} ${y(row.validation_accuracy)}`).join("L")}"/><line x1="${x(epochs[state.epoch])}" x2="${x(epochs[state.epoch])}" y1="6" y2="70"/>`
     + (here ? `<circle cx="${x(here.epoch)}" cy="${y(here.validation_accuracy)}" r="4"/>` : "");
-  const said = here ? `validation accuracy ${percent(here.validation_accuracy)}` : "untrained: random weights";
-  $$("epoch-name").textContent = `${epochs[state.epoch]} of ${last}: ${said}`;
+  const quality = here ? `validation accuracy ${percent(here.validation_accuracy)}` : "untrained: random weights";
+  $$("epoch-name").textContent = `${epochs[state.epoch]} of ${last}: ${quality}`;
   $$("epoch").setAttribute("aria-valuetext", $$("epoch-name").textContent);
 }
 
