@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from fashion_cnn.base.errors import run
+from fashion_cnn.base.errors import InputError, run
 from fashion_cnn.tools import command_line
 from fashion_cnn.tools.prediction import pictures
 from fashion_cnn.tools.trust.gate import table
@@ -205,8 +205,9 @@ def test_folders_of_pictures_are_searched_without_waiting(
     monkeypatch.setattr(os, "scandir", denying)
     found = [path.relative_to(tmp_path).as_posix() for path in pictures.find([tmp_path])]
     assert found == ["closed", "open/empty.png", "open/pipe"]
-    for name in found:
-        with pytest.raises(ValueError, match=r"no file in this folder|no such file|not a PNG"):
+    reasons = ("no file in this folder", "not a PNG", "not a file", "no such file")
+    for name, reason in zip((*found, "nowhere"), reasons, strict=True):
+        with pytest.raises(InputError, match=f"^{reason}"):
             pictures.read(tmp_path / name)
 
 
