@@ -237,7 +237,8 @@ def test_a_file_that_is_no_picture_says_why(
     for name in ("empty.png", "text.jpg", "picture.svg"):
         assert reason(tmp_path / name) == NO_PICTURE
     assert reason(tmp_path / "folder") == "no file in this folder"
-    for name in ("pipe.png", "nothing.png", "null\0.png"):
+    assert reason(tmp_path / "pipe.png") == "not a file"
+    for name in ("nothing.png", "null\0.png"):
         assert reason(tmp_path / name) == "no such file"
     assert "too long" in reason(tmp_path / ("x" * 300))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
