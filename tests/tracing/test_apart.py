@@ -90,3 +90,12 @@ def test_a_recipe_whose_network_mixes_images_is_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(models, "build", lambda model, **_: classifier(Centred()))
     with pytest.raises(ShapeError, match=r"^lenet, image_size 28: 0 \(Centred\): its output"):
         traced.check_apart(FASHION_MNIST)
+
+
+def test_a_network_that_fails_on_real_images_is_refused_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced = footprint("lenet", params.load(ROOT / "params.yaml"))
+    monkeypatch.setattr(models, "build", lambda model, **_: classifier().double())
+    with pytest.raises(ShapeError, match=r"^lenet, image_size 28: it fails on .*: RuntimeError: "):
+        traced.check_apart(FASHION_MNIST)

@@ -93,17 +93,20 @@ class Footprint:
         A network of more than 30 million parameters is left out: it would take seconds to build.
 
         Raises:
-            ShapeError: the answer for an image depends on the others of its batch.
+            ShapeError: the answer for an image depends on the others of its batch, or it can't run.
         """
         if self.totals()["parameters"] > 30e6:
             return
-        network = models.build(self.model, **self.recipe.architecture(), **kind.architecture())
+        size = self.recipe.image_size
         try:
-            check_apart(network, (kind.channels, self.recipe.image_size, self.recipe.image_size))
-        except ShapeError as error:
-            raise ShapeError(
-                f"{self.model}, image_size {self.recipe.image_size}: {error}"
-            ) from None
+            network = models.build(self.model, **self.recipe.architecture(), **kind.architecture())
+            check_apart(network, (kind.channels, size, size))
+        except Exception as error:
+            # What ran on the meta device, in the type of its weights, may still fail on images.
+            reason = str(error)
+            if not isinstance(error, ShapeError):
+                reason = f"it fails on real images: {type(error).__name__}: {error}"
+            raise ShapeError(f"{self.model}, image_size {size}: {reason}") from None
 
     def on(self, compute: Compute, flops_per_second: float) -> str:
         """Return one line on what the training takes on a device of this speed."""
