@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 from xdist.scheduler import LoadFileScheduling
@@ -43,6 +44,13 @@ class BySharedFixtures(LoadFileScheduling):  # type: ignore[misc]
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
     """Share out the tests, where several processes run them."""
     return BySharedFixtures(config, log)
+
+
+@pytest.fixture(autouse=True)
+def own_variables() -> Iterator[None]:
+    """Take back what the code under test has set in the environment, as a sweep does."""
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")
