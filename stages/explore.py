@@ -16,9 +16,8 @@ def main() -> None:
     check_writable(page.parent)
     networks = {model: weights.load(paths.weights_file(model), model) for model in MODELS}
     epochs = load_epochs(paths.epoch_weights_file("lenet"), networks["lenet"].network)
-    curve = paths.root() / "plots" / "training" / "lenet.csv"
     test = images.read(paths.dataset_folder(), "t10k")
-    write_text(page, write_page(networks, epochs, curve, test))
+    write_text(page, write_page(networks, epochs, test))
     print(f"{page.relative_to(paths.root())}: {page.stat().st_size / 1e6:.1f} MB")
 
 

@@ -61,8 +61,7 @@ def pin(page: Page, layer: str, channel: int, at: tuple[int, int]) -> None:
 def test_a_second_build_makes_the_same_bytes_and_fits(html: Path, fashion_mnist: Path) -> None:
     networks = {m: weights.load(paths.weights_file(m), m) for m in ("lenet", "vgg")}
     epochs = contents.load_epochs(paths.epoch_weights_file("lenet"), networks["lenet"].network)
-    curve = paths.root() / "plots/training/lenet.csv"
-    again = write_page(networks, epochs, curve, dataset.read(fashion_mnist, "t10k"))
+    again = write_page(networks, epochs, dataset.read(fashion_mnist, "t10k"))
     assert again.encode() == html.read_bytes()
     assert html.stat().st_size <= MAX_BYTES
 
@@ -280,5 +279,5 @@ def test_axe_finds_nothing_and_nothing_overflows(open_page: Open, width: int, sc
 
 def test_images_of_another_kind_get_a_page_that_says_so(project: Path) -> None:
     colour = Images(torch.zeros(4, 3, 32, 32, dtype=torch.uint8), torch.zeros(4).long())
-    note = write_page({}, ({}, {}), Path("unread.csv"), colour)
+    note = write_page({}, ({}, {}), colour)
     assert "32x32 pixels in colour" in note

@@ -1,6 +1,5 @@
 """What the page holds: networks, their training, test images, and the networks' answers."""
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -137,20 +136,17 @@ def gallery(images: Images, answers: Mapping[str, Answers], count: int) -> list[
 
 
 def training(
-    description: Mapping[str, Any], tensors: Mapping[str, Tensor], curve: Path, packed: Packed
+    description: Mapping[str, Any], tensors: Mapping[str, Tensor], packed: Packed
 ) -> dict[str, Any]:
-    """Return LeNet's epochs: their numbers, their weights packed as float16, and the curve."""
-    with curve.open(newline="", encoding="utf-8") as file:
-        rows = [{key: float(value) for key, value in row.items()} for row in csv.DictReader(file)]
+    """Return LeNet's epochs: their numbers and curve, and their weights packed as float16."""
     weights = {name: packed.add(rows) for name, rows in tensors.items()}
-    return {**description, "weights": weights, "curve": rows}
+    return {**description, "weights": weights}
 
 
 def collect(
     networks: Mapping[str, Trained],
     answers: Mapping[str, Answers],
     epochs: tuple[Mapping[str, Any], Mapping[str, Tensor]],
-    curve: Path,
     images: Images,
     count: int,
 ) -> tuple[dict[str, Any], Packed]:
@@ -160,7 +156,6 @@ def collect(
         networks: by model.
         answers: of the networks that the page holds.
         epochs: the description and the tensors of LeNet's epochs.
-        curve: LeNet's curve, a CSV file.
         images: the test images.
         count: how many of them the page holds.
     """
@@ -171,7 +166,7 @@ def collect(
         "classes": images.classes,
         "networks": {model: describe(networks[model], packed) for model in answers},
         "left_out": [model for model in MODELS if model not in answers],
-        "training": training(*epochs, curve, packed) if "lenet" in answers else None,
+        "training": training(*epochs, packed) if "lenet" in answers else None,
         "tested": len(images),
         "images": {
             "pixels": packed.add(images.pixels[chosen]),

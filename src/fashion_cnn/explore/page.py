@@ -30,7 +30,6 @@ NOTE = """<!doctype html>
 def write_page(
     networks: Mapping[str, Trained],
     epochs: tuple[Mapping[str, Any], Mapping[str, Tensor]],
-    curve: Path,
     images: Images,
 ) -> str:
     """Return the page, with as many test images as fit into it.
@@ -38,7 +37,6 @@ def write_page(
     Args:
         networks: by model.
         epochs: the description and the tensors of LeNet's epochs.
-        curve: LeNet's curve, a CSV file.
         images: the test images.
     """
     if (images.kind.channels, images.kind.size) != (1, (28, 28)):
@@ -47,7 +45,7 @@ def write_page(
     if not answers:
         return NOTE.format(reason="these networks have more than 5 MB of weights each")
     for count in COUNTS:
-        html = render(*collect(networks, answers, epochs, curve, images, count))
+        html = render(*collect(networks, answers, epochs, images, count))
         if len(html.encode()) <= MAX_BYTES:
             break
     return html

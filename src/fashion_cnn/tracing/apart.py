@@ -1,6 +1,7 @@
 """Whether a network answers for each image by itself, seen by running it."""
 
-from collections.abc import Iterator
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,8 +30,8 @@ def check_apart(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
     with seeded("images"):
         images = torch.randn(IMAGES, *input_shape)
     others = torch.cat([images[:1], 2 * images[1:] + 1])
-    one, other = list(_seen(network, images)), list(_seen(network, others))
-    if _equal(one[-1][1], other[-1][1]):
+    (one, answer), (other, different) = _seen(network, images), _seen(network, others)
+    if _equal(answer, different):
         return
     pairs = zip(one, other, strict=False)
     place = next(place for (place, first), (_, second) in pairs if not _equal(first, second))
@@ -40,34 +41,30 @@ def check_apart(network: nn.Module, input_shape: tuple[int, int, int]) -> None:
     )
 
 
-def _seen(network: nn.Module, images: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """Yield what each module takes and gives for the first image, in order, the answer last."""
+def _seen(network: nn.Module, images: Tensor) -> tuple[list[tuple[str, Tensor]], Tensor]:
+    """Return what each module takes and gives for the first image, in order, and the answer."""
     seen: list[tuple[str, Tensor]] = []
-    handles = []
 
-    def note(place: str, value: object) -> None:
-        tensor = first_tensor(value)
+    def note(place: str, _: nn.Module, *call: Any) -> None:
+        tensor = first_tensor(call[-1])
         if tensor.shape[:1] == (IMAGES,):
             seen.append((place, tensor[0].clone()))
 
+    handles = []
     for name, module in network.named_modules():
         label = f"{name} ({type(module).__name__})" if name else "the network"
-        handles += [
-            module.register_forward_pre_hook(
-                lambda _, args, label=label: note(f"{label}: its input for an image", args)
-            ),
-            module.register_forward_hook(
-                lambda _, __, result, label=label: note(f"{label}: its output for an image", result)
-            ),
-        ]
+        before = partial(note, f"{label}: its input for an image")
+        after = partial(note, f"{label}: its output for an image")
+        handles.append(module.register_forward_pre_hook(before))
+        handles.append(module.register_forward_hook(after))
     try:
         # The same draws for both batches, where a network draws anything.
         with seeded("draws"), torch.no_grad():
-            network(images)
+            answer = first_tensor(network(images))[0]
     finally:
         for handle in handles:
             handle.remove()
-    yield from seen
+    return seen, answer
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

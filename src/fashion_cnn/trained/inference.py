@@ -24,8 +24,9 @@ def predict(
     network.eval()
     logits = []
     for batch in batches(images, batch_size):
+        # Autocast would resize in float32.
+        inputs = transform(batch.pixels.to(compute.device), compute.image_dtype)
         with compute.autocast():
-            inputs = transform(batch.pixels.to(compute.device), compute.image_dtype)
             logits.append(network(inputs).float())
     network.train(training)
     return torch.cat(logits)

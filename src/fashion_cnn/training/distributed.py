@@ -77,13 +77,13 @@ class Votes:
     def highest(self, *values: int) -> list[int]:
         """Return the highest of all processes' values: of one process, these.
 
-        Of several, what they said at the call before, which they have meanwhile exchanged.
+        Of several, what they asked for at the call before, which they have meanwhile exchanged.
         """
         if self.processes.count == 1:
             return [*values]
-        before, said = self._asked, torch.tensor(values)
-        work = dist.all_reduce(said, dist.ReduceOp.MAX, async_op=True)
-        self._asked = said, work
+        before, asked = self._asked, torch.tensor(values)
+        work = dist.all_reduce(asked, dist.ReduceOp.MAX, async_op=True)
+        self._asked = asked, work
         if before is None:
             return [0] * len(values)
         before[1].wait()

@@ -69,14 +69,7 @@ def train(
         SystemExit: a signal asked to stop; the training so far is saved.
     """
     layers = _read_layers(model)
-    check_writable(
-        initial_kernels_file(model).parent,
-        weights_file(model).parent,
-        *([epoch_weights_file(model).parent] if keep_epochs else []),
-        *(root() / name for name in ("metrics/train", "plots/training")),
-        runs_folder(model),
-        checkpoints_folder(),
-    )
+    _check_folders(model, keep_epochs)
     prepared = prepare(recipe.device, recipe.precision, deterministic=recipe.deterministic)
     with own_gpu(prepared) as held, joined(held) as (compute, processes), ExitStack() as stack:
         rows = [TracedLayer(**layer) for layer in layers]
@@ -92,14 +85,12 @@ def train(
             weights.save_kernels(initial_kernels_file(model), network)
         network.to(compute.device)
         training, validation = training.to(compute.device), validation.to(compute.device)
+        steps, scaled = ceil(len(training) / recipe.batch_size), compute.dtype == torch.float16
         state = TrainingState(
-            model,
-            network,
-            recipe,
-            ceil(len(training) / recipe.batch_size),
+            *(model, network, recipe, steps),
             log_interval=log_interval,
             processes=processes,
-            scaled=compute.dtype == torch.float16,
+            scaled=scaled,
         )
         if keep_epochs:
             state.snapshots = Snapshots(network, recipe.epochs)
@@ -118,6 +109,18 @@ def train(
             _save_weights(state, training.kind, pictures, transform, made_with)
             checkpoints.remove()
             _conclude(state, tracker, compute, layers)
+
+
+def _check_folders(model: str, keep_epochs: bool) -> None:
+    """Check that the files can be written, before hours of training and not after."""
+    check_writable(
+        initial_kernels_file(model).parent,
+        weights_file(model).parent,
+        *([epoch_weights_file(model).parent] if keep_epochs else []),
+        *(root() / name for name in ("metrics/train", "plots/training")),
+        runs_folder(model),
+        checkpoints_folder(),
+    )
 
 
 def _read_layers(model: str) -> list[dict[str, Any]]:
@@ -222,8 +225,12 @@ def _save_weights(
     made_with: dict[str, Any],
 ) -> None:
     if state.snapshots:
-        kept = {"epochs": state.snapshots.epochs, "kept": state.kept_row.epoch}
-        tensor_files.write(epoch_weights_file(state.model), state.snapshots.tensors, kept)
+        described = {
+            "epochs": state.snapshots.epochs,
+            "kept": state.kept_row.epoch,
+            "curve": [row.rounded() for row in state.rows],
+        }
+        tensor_files.write(epoch_weights_file(state.model), state.snapshots.tensors, described)
     weights.save(
         weights_file(state.model),
         state.keep(),

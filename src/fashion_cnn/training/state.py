@@ -28,6 +28,13 @@ class Epoch:
     validation_accuracy: float
     learning_rate: float
 
+    def rounded(self) -> dict[str, float]:
+        """Return the row as it is written: six digits of each number."""
+        return {
+            name: float(f"{value:.6g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
 
 class TrainingState:
     """A network in training, its optimiser and schedule, and the current epoch and step.

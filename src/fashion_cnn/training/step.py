@@ -38,8 +38,10 @@ class Forward(nn.Module):
             pixels: (N, C, H, W) uint8.
             labels: (N,) int64.
         """
+        # Autocast would resize in float32.
+        inputs = self.transform(pixels, self.compute.image_dtype)
         with self.compute.autocast():
-            logits = self.network(self.transform(pixels, self.compute.image_dtype)).float()
+            logits = self.network(inputs).float()
         loss = F.cross_entropy(
             logits, labels, reduction="sum", label_smoothing=self.label_smoothing
         )

@@ -165,12 +165,12 @@ class Tracker:
 
     def write(self, rows: Sequence[Epoch], kept: Epoch, made_with: Mapping[str, Any]) -> None:
         """Write the metrics, the training curve and the times so far."""
-        row = _rounded(kept)
+        row = kept.rounded()
         shown = {name: row.pop(name) for name in SHOWN}
         # DVC shows nothing that is in a list.
         details = [{**row, "made_with": made_with}]
         write_json(self.metrics, {self.model: shown, "details": details})
-        write_csv(self.curve, [_rounded(row) for row in rows])
+        write_csv(self.curve, [row.rounded() for row in rows])
         timing = [
             {"epoch": row.epoch, "seconds": seconds}
             for row, seconds in zip(rows, self.seconds, strict=True)
@@ -223,13 +223,6 @@ def _shades(tiles: Tensor) -> Tensor:
     scale = max(1, round(32 / tiles.shape[-1]))
     large = tiles.repeat_interleave(scale, dim=2).repeat_interleave(scale, dim=3)
     return 0.5 + large / (2 * (large.abs().max() or 1))
-
-
-def _rounded(row: Epoch) -> dict[str, float]:
-    return {
-        name: float(f"{value:.6g}") if isinstance(value, float) else value
-        for name, value in asdict(row).items()
-    }
 
 
 def _markdown(rows: list[dict[str, Any]]) -> str:
