@@ -1,7 +1,7 @@
 # `make help` lists the targets. Everything runs from .venv, which holds exactly the locked versions.
 .DEFAULT_GOAL := help
 .PHONY: help repro tensorboard report explore compare seeds sweep check-lock gate verify retrain propose drift-issue promote \
-	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-stages bench-labels bench-explore golden carried \
+	audit test test-fast test-faults mutants test-images test-explore test-remotes test-workflows test-slurm check format reference lock bench bench-peers bench-gpu bench-photos bench-mirrored bench-stages bench-labels bench-explore golden carried \
 	preset environment test-environment remotes
 
 # A shell that does nothing would open every gate.
@@ -152,6 +152,10 @@ bench-gpu: environment ## time training on a CUDA GPU; OPTIONS="--help" lists th
 bench-photos: environment ## LeNet's accuracy on photographs made from test images
 	@dvc repro --quiet train_lenet
 	@python -m benchmarks.photographs
+
+bench-mirrored: environment ## test accuracy by the mean over each image and its mirror image; a minute
+	@dvc repro --quiet evaluate
+	@python -m benchmarks.mirrored
 
 bench-stages: environment ## seconds of a whole run by stage and part, and of DVC itself; OPTIONS="--help" lists the options
 	@set -f; python -m benchmarks.stages $$OPTIONS
