@@ -241,3 +241,18 @@ def test_the_tasks_of_an_array_share_a_sweep_and_a_requeued_one_resumes_its_tria
     ends = [text[text.rindex(table) :] for text in printed]
     assert ends[0] == ends[1]
     assert {*re.findall(r"(?m)^[\d.]+  (\S+): ", ends[0])} == names - {begun[0]}
+
+
+def test_the_tasks_of_an_array_share_the_seeds(
+    project: Path, submit: Job, slurm: dict[str, str], shell: Shell
+) -> None:
+    job = submit("--array=1-2", command=("config/slurm-worker.sbatch", "seeds", "lenet", "3"))
+    printed = [ended(project, slurm, shell, f"{job}_{task}") for task in (1, 2)]
+    measured = [re.findall(r"(?m)^(lenet-seed-\d): test accuracy", text) for text in printed]
+    assert all({*names} == {f"lenet-seed-{seed}" for seed in range(3)} for names in measured)
+    tables = [text[text.index("seed ") :].splitlines()[-6:] for text in printed]
+    assert tables[0] == tables[1]
+    assert [line.split()[0] for line in tables[0]] == ["0", "1", "2", "mean", "standard", "95%"]
+    # Each seed was trained by one of them, once.
+    logs = [(project / f"runs/experiments/lenet-seed-{seed}.log").read_text() for seed in range(3)]
+    assert [log.count("lenet: validation accuracy") for log in logs] == [1, 1, 1]
