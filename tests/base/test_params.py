@@ -196,11 +196,11 @@ def test_the_file_fits_a_screen_and_its_comments_say_more_than_the_types() -> No
 def test_a_network_has_what_training_says_unless_it_overrules_it(tmp_path: Path) -> None:
     values = params.load(write(tmp_path, {"training.seed": 3, "vgg.seed": 4}))
     assert (values.lenet.seed, values.vgg.seed, values.vgg11.seed) == (3, 4, 3)
-    path = write(tmp_path, {"training.augmentation.flip": 0.5, "vgg.augmentation": {"shift": 2}})
-    assert params.load(path).vgg.augmentation.model_dump() == {"flip": 0.5, "shift": 2, "erase": 0}
+    path = write(tmp_path, {"training.augmentation.flip": 0.4, "vgg.augmentation": {"shift": 2}})
+    assert params.load(path).vgg.augmentation.model_dump() == {"flip": 0.4, "shift": 2, "erase": 0}
     assert params.load(path).lenet.augmentation.model_dump() == {
-        "flip": 0.5,
-        "shift": 0,
+        "flip": 0.4,
+        "shift": 1,
         "erase": 0,
     }
 

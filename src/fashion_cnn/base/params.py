@@ -26,7 +26,11 @@ LayerKind = Literal["convolution", "activation", "pool"]
 Colors = Literal["diverging", "grey"]
 # What few people set is in params.yaml only where they do: each value there is a column of
 # DVC's table.
-RARE = {"training": ("momentum", "nesterov", "compile"), "vgg11": ("new_layers_rate",)}
+RARE = {
+    "training": ("momentum", "nesterov", "patience", "compile"),
+    "lenet": ("initialization",),
+    "vgg11": ("new_layers_rate",),
+}
 OnePerClass = Literal["one_per_class"]
 TestImage = Annotated[int, Field(ge=0, lt=10_000)]
 

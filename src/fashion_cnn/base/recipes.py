@@ -34,6 +34,13 @@ LearningRate = Annotated[float, Field(gt=0, description="Step size at the peak o
 WeightDecay = Annotated[
     float, Field(ge=0, description="L2 penalty of sgd and adam; decoupled decay of adamw.")
 ]
+EmaDecay = Annotated[
+    Annotated[float, Field(gt=0, lt=1)] | None,
+    Field(
+        description="Decay per step of a moving average of the weights, which is then what is "
+        "validated and kept; null keeps no average."
+    ),
+]
 # Of a network's `build`, as params.yaml and the metadata of weights may give it.
 Argument = Annotated[int | float, Field(ge=0, le=4096)]
 
@@ -49,12 +56,15 @@ class Augmentation(Section):
     """Probability that a rectangle of 2% to 40% of the image is blacked out."""
 
 
+Augmented = Annotated[Augmentation, Field(description="How training images are changed at random.")]
+
+
 class Training(Section):
     """What the networks' trainings share; a network's own section may overrule each key."""
 
     train_images: Count | None = None
     """Train on only the first so many images of the shuffled training split; null for all."""
-    optimizer: Literal["sgd", "adam", "adamw"] = "adam"
+    optimizer: Literal["sgd", "adam", "adamw"] = "adamw"
     """torch.optim's SGD, Adam or AdamW."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     """Momentum of sgd; adam and adamw do not use it."""
@@ -66,13 +76,10 @@ class Training(Section):
     """Share of the steps over which the learning rate rises to its peak."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target that is spread over all classes."""
-    clip_norm: Annotated[float, Field(gt=0)] | None = None
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     """Maximum norm of all gradients together; null does not clip them."""
-    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Decay per step of a moving average of the weights, which is then what is validated and kept;
-    null keeps no average."""
-    augmentation: Augmentation = Augmentation()
-    """How training images are changed at random."""
+    ema_decay: EmaDecay = None
+    augmentation: Augmented = Augmentation(flip=0.5, shift=1)
     keep: Literal["last", "best"] = "last"
     """Which epoch's weights are kept; best is the one of the highest validation accuracy."""
     patience: Count | None = None
@@ -136,19 +143,29 @@ class OwnNetwork(Recipe):
 class LeNet(Recipe):
     """LeNet: what is its own."""
 
-    epochs: Epochs = 20
+    epochs: Epochs = 50
     batch_size: BatchSize = 64
-    weight_decay: WeightDecay = 0.001
+    learning_rate: LearningRate = 0.003
+    weight_decay: WeightDecay = 0.05
     precision: ComputedIn = "float32"
+    initialization: Literal["he", "torch"] = "he"
+    """Initial weights by He et al. (2015), or the layers' own of torch, as in the tutorial."""
+
+    def first_weights(self) -> dict[str, str]:
+        """Return the arguments of `build` that decide the weights before training."""
+        return {"initialization": self.initialization}
 
 
 class VGG(Recipe):
     """The VGG-11 of reduced width: what is its own."""
 
-    image_size: ImageSize = 32
+    image_size: ImageSize = 64
     width_divisor: Literal[1, 2, 4, 8, 16, 32, 64] = 8
     """Every layer's width is divided by it; 1 is the full VGG-11."""
-    epochs: Epochs = 12
+    epochs: Epochs = 18
+    learning_rate: LearningRate = 0.003
+    weight_decay: WeightDecay = 0.02
+    ema_decay: EmaDecay = 0.998
 
     def architecture(self) -> dict[str, Any]:
         """Return the arguments of the network's `build`, but for those that the data gives."""
@@ -165,9 +182,10 @@ class VGG11(Recipe):
     """Epochs at the beginning in which the feature extractor does not change."""
     new_layers_rate: Annotated[float, Field(gt=0)] | None = None
     """Peak learning rate of the replaced first and last layer; null for learning_rate."""
-    epochs: Epochs = 2
+    epochs: Epochs = 3
     batch_size: BatchSize = 256
     learning_rate: LearningRate = 0.0007
+    augmentation: Augmented = Augmentation()
 
     def first_weights(self) -> dict[str, str]:
         """Return the arguments of `build` that decide the weights before training."""

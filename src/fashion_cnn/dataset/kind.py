@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fashion_cnn.base.errors import InputError
 from fashion_cnn.dataset import idx
@@ -32,7 +33,7 @@ class Kind:
         names = ", ".join(self.classes[:3]) + (", ..." if len(self.classes) > 3 else "")
         return f"{height}x{width} pixels in {colour} of {len(self.classes)} classes ({names})"
 
-    def architecture(self) -> dict[str, int]:
+    def architecture(self) -> dict[str, Any]:
         """Return the arguments of a network's `build` that depend on the data."""
         return {"in_channels": self.channels, "num_classes": len(self.classes)}
 

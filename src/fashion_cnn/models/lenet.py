@@ -1,9 +1,11 @@
 """LeNet for grey or colour images: two convolutions, three fully connected layers."""
 
 from collections import OrderedDict
+from typing import Literal
 
 from torch import nn
 
+from fashion_cnn.core.initial_weights import he_normal
 from fashion_cnn.core.shapes import Conv, Flatten, Input, Pool, trace
 from fashion_cnn.core.shapes.arithmetic import positive
 
@@ -15,9 +17,20 @@ class LeNet(nn.Sequential):
     """
 
     def __init__(
-        self, *, image_size: int = 28, in_channels: int = 1, num_classes: int = 10
+        self,
+        *,
+        image_size: int = 28,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        initialization: Literal["he", "torch"] = "he",
     ) -> None:
         """Derive the size of the classifier's input from `image_size`, in pixels per side.
+
+        Args:
+            image_size: see above.
+            in_channels: 1 for grey, 3 for colour.
+            num_classes: outputs of the last layer.
+            initialization: he for He et al. (2015), torch for the layers' own initial weights.
 
         Raises:
             ShapeError: a layer's kernel is larger than its input.
@@ -47,6 +60,8 @@ class LeNet(nn.Sequential):
                 fc3=nn.Linear(84, num_classes),
             )
         )
+        if initialization == "he":
+            he_normal(self)
 
 
 build = LeNet

@@ -5,6 +5,7 @@ from math import prod
 
 from torch import nn
 
+from fashion_cnn.core.initial_weights import he_normal
 from fashion_cnn.core.shapes import Conv, Input, Layer, Pool, ShapeError, trace
 from fashion_cnn.core.shapes.arithmetic import positive
 
@@ -16,8 +17,8 @@ HIDDEN = 4096
 class VGG(nn.Sequential):
     """Images (N, in_channels, image_size, image_size) -> logits (N, num_classes).
 
-    Source: Simonyan & Zisserman (2015), table 1, configuration A; initial weights of the
-    convolutions and the hidden layers by He et al. (2015), eq. 10.
+    Source: Simonyan & Zisserman (2015), table 1, configuration A; initial weights by He et al.
+    (2015).
     """
 
     def __init__(
@@ -66,14 +67,7 @@ class VGG(nn.Sequential):
         super().__init__(
             OrderedDict(features=features, flatten=nn.Flatten(), classifier=classifier)
         )
-        self.apply(_initialise)
-
-
-def _initialise(module: nn.Module) -> None:
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        he_normal(self)
 
 
 build = VGG

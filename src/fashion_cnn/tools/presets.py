@@ -44,11 +44,18 @@ def all_defaults() -> dict[str, Any]:
     shared, written = Training().model_dump(), parse(root() / "params.yaml")
     for model in MODELS:
         own = values[model] if model in RECIPES else written.get(model, values[model])
-        values[model] = {
-            key: value for key, value in own.items() if key not in shared or value != shared[key]
-        }
+        values[model] = _differing(own, shared)
         del values["budget"][model]
     return values
+
+
+def _differing(own: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of `own` is not in `shared`, section by section."""
+    return {
+        key: _differing(value, shared[key]) if isinstance(value, dict) else value
+        for key, value in own.items()
+        if key not in shared or value != shared[key]
+    }
 
 
 def preset(name: str) -> tuple[str, dict[str, Any]]:
