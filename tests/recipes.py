@@ -15,6 +15,8 @@ SMALL = {
     "batch_size": 32,
     "device": "cpu",
     "precision": "float32",
+    "clip_norm": None,
+    "augmentation": {},
 }
 LOG_INTERVAL = 5
 R = TypeVar("R", bound=Recipe)

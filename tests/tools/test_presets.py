@@ -65,7 +65,7 @@ def test_a_preset_is_written_whole_with_the_comments_and_back(project: Path, pat
 
 def test_comments_of_one_s_own_stay(project: Path) -> None:
     path = project / "params.yaml"
-    path.write_text(path.read_text().replace("  epochs: 50", "  epochs: 50  # mine", 1))
+    path.write_text(path.read_text().replace("  epochs: 40", "  epochs: 40  # mine", 1))
     presets.apply("smoke")
     assert re.search(r"  epochs: 2 +# mine", path.read_text())
 

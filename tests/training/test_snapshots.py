@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -67,7 +68,8 @@ def test_the_first_are_the_seed_s_and_the_last_the_trained_ones(project: Path) -
     data = recipes.dataset()
     training_run.train("lenet", lenet.build, recipe, data, recipes.LOG_INTERVAL, keep_epochs=True)
     description, tensors = tensor_files.read(paths.epoch_weights_file("lenet"))
-    assert description == {"epochs": [0, 1, 2], "kept": 2}
+    curve = pd.read_csv(project / "plots/training/lenet.csv").to_dict("records")
+    assert description == {"epochs": [0, 1, 2], "kept": 2, "curve": curve}
     with seeded(recipe.seed, "initial weights"):
         initial = lenet.build().state_dict()
     trained = weights.load(paths.weights_file("lenet"), "lenet").network.state_dict()

@@ -27,7 +27,7 @@ Colors = Literal["diverging", "grey"]
 # What few people set is in params.yaml only where they do: each value there is a column of
 # DVC's table.
 RARE = {
-    "training": ("momentum", "nesterov", "patience", "compile"),
+    "training": ("momentum", "nesterov", "clip_norm", "patience", "compile"),
     "lenet": ("initialization",),
     "vgg11": ("new_layers_rate",),
 }

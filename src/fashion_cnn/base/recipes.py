@@ -41,6 +41,10 @@ EmaDecay = Annotated[
         "validated and kept; null keeps no average."
     ),
 ]
+ClipNorm = Annotated[
+    Annotated[float, Field(gt=0)] | None,
+    Field(description="Maximum norm of all gradients together; null does not clip them."),
+]
 # Of a network's `build`, as params.yaml and the metadata of weights may give it.
 Argument = Annotated[int | float, Field(ge=0, le=4096)]
 
@@ -76,8 +80,7 @@ class Training(Section):
     """Share of the steps over which the learning rate rises to its peak."""
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the target that is spread over all classes."""
-    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
-    """Maximum norm of all gradients together; null does not clip them."""
+    clip_norm: ClipNorm = None
     ema_decay: EmaDecay = None
     augmentation: Augmented = Augmentation(flip=0.5, shift=1)
     keep: Literal["last", "best"] = "last"
@@ -143,7 +146,7 @@ class OwnNetwork(Recipe):
 class LeNet(Recipe):
     """LeNet: what is its own."""
 
-    epochs: Epochs = 50
+    epochs: Epochs = 40
     batch_size: BatchSize = 64
     learning_rate: LearningRate = 0.003
     weight_decay: WeightDecay = 0.05
@@ -185,6 +188,7 @@ class VGG11(Recipe):
     epochs: Epochs = 3
     batch_size: BatchSize = 256
     learning_rate: LearningRate = 0.0007
+    clip_norm: ClipNorm = 1.0
     augmentation: Augmented = Augmentation()
 
     def first_weights(self) -> dict[str, str]:
