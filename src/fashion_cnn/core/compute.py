@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: device, precision, seeds."""
+"""Where and how numbers are computed: device, precision, seeds, first weights."""
 
 import ctypes
 import hashlib
@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 import torch
+from torch import nn
 
 from fashion_cnn.base.errors import InputError
 
@@ -116,6 +117,18 @@ def derive_seed(*parts: int | str) -> int:
     """Return a 63-bit seed that is a pure function of `parts`, such as (seed, epoch, step)."""
     digest = hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
+
+
+def he_normal(network: nn.Module) -> None:
+    """Draw all convolutions' and linear layers' weights by He et al. (2015), eq. 10; biases are 0.
+
+    The variance of 2 / inputs keeps the values' size from layer to layer, where ReLUs follow.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
 
 
 def probe(compute: Compute, seconds: float = 0.5) -> float:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from torch import nn
 
-from fashion_cnn.core.initial_weights import he_normal
+from fashion_cnn.core.compute import he_normal
 from fashion_cnn.core.shapes import Conv, Flatten, Input, Pool, trace
 from fashion_cnn.core.shapes.arithmetic import positive
 
