@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from fashion_cnn.base import models
+from fashion_cnn.base.recipes import LeNet as LeNetRecipe
 from fashion_cnn.core.shapes import ShapeError
 from fashion_cnn.models import vgg11
 from fashion_cnn.models.lenet import LeNet
 from fashion_cnn.models.vgg import VGG
+from fashion_cnn.tools import presets
 
 
 def count(network: nn.Module) -> int:
@@ -82,3 +85,15 @@ def test_vggs_initial_activations_neither_vanish_nor_explode() -> None:
     with torch.inference_mode():
         spread = network(torch.randn(16, 1, 64, 64)).std()
     assert 0.1 < spread < 10
+
+
+def test_lenets_initial_weights_are_what_the_recipe_says() -> None:
+    spread = {}
+    for chosen in ("he", "torch"):
+        torch.manual_seed(0)
+        network = models.build("lenet", **LeNetRecipe(initialization=chosen).first_weights())
+        spread[chosen] = network.get_parameter("fc1.weight").std().item()
+    # The variance is 2 / inputs by He et al., and 1 / (3 inputs) by torch.
+    assert spread["he"] == pytest.approx((2 / 256) ** 0.5, rel=0.02)
+    assert spread["torch"] == pytest.approx((1 / (3 * 256)) ** 0.5, rel=0.02)
+    assert presets.load("notebook").lenet.initialization == "torch"
