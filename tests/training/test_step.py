@@ -16,8 +16,9 @@ from fashion_cnn.base.recipes import Recipe
 from fashion_cnn.core.compute import prepare, reseed, seeded
 from fashion_cnn.dataset.images import Images, Transform, read_split
 from fashion_cnn.models import lenet, vgg
+from fashion_cnn.trained.inference import predict
 from fashion_cnn.training.state import TrainingState
-from fashion_cnn.training.step import Step
+from fashion_cnn.training.step import Forward, Step
 from tests import recipes
 
 
@@ -166,3 +167,21 @@ def test_the_compiler_learns_that_it_is_to_be_deterministic(images: Images) -> N
     torch._inductor.config.deterministic = False
     make_step(recipes.lenet(compile=True), lenet.build, images)
     assert torch._inductor.config.deterministic
+
+
+def test_images_are_resized_outside_of_autocast(
+    images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CUDA's autocast would resize in float32, whatever the images' type."""
+    resize, inside = Transform.__call__, []
+
+    def watched(*given: Any) -> Tensor:
+        inside.append(torch.is_autocast_enabled("cpu"))
+        return resize(*given)
+
+    monkeypatch.setattr(Transform, "__call__", watched)
+    compute, transform, network = prepare("cpu", "bfloat16"), Transform(28, 0.5, 0.5), lenet.build()
+    network.register_forward_pre_hook(lambda *_: inside.append(torch.is_autocast_enabled("cpu")))
+    Forward(network, transform, compute, 0.0)(images.pixels[:2], images.labels[:2])
+    predict(network, images[:2], transform, compute, 2)
+    assert inside == [False, True, False, True]
